@@ -35,6 +35,9 @@ internal abstract class Link : IAsyncDisposable
     /// <summary>Writes elements as this framing wants them.</summary>
     public abstract ReadOnlyMemory<byte> Encode(string xml);
 
+    /// <summary>False once this side has cut or disposed it.</summary>
+    public bool IsOpen { get; protected set; } = true;
+
     /// <summary>Drops the connection without a word: a TCP reset.</summary>
     public abstract void Cut();
 
@@ -148,12 +151,14 @@ internal sealed class TcpLink : Link
 
     public override void Cut()
     {
+        IsOpen = false;
         _socket.LingerState = new LingerOption(true, 0);
         _socket.Close();
     }
 
     public override async ValueTask DisposeAsync()
     {
+        IsOpen = false;
         try
         {
             await _stream.DisposeAsync();
@@ -263,6 +268,7 @@ internal sealed class WebSocketLink : Link
 
     public override void Cut()
     {
+        IsOpen = false;
         if (_tcp is not null)
         {
             _tcp.LingerState = new LingerOption(true, 0);
@@ -273,6 +279,7 @@ internal sealed class WebSocketLink : Link
 
     public override async ValueTask DisposeAsync()
     {
+        IsOpen = false;
         try
         {
             if (_socket.State is WebSocketState.Open or WebSocketState.CloseReceived)

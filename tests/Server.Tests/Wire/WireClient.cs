@@ -48,6 +48,8 @@ internal sealed class WireClient : IAsyncDisposable
     public bool AnswersRequests { get; set; } = true;
     /// <summary>True once the server has ended its stream or the connection.</summary>
     public bool Ended { get; private set; }
+    /// <summary>False once this side has closed or cut the connection.</summary>
+    public bool IsOpen => Link.IsOpen;
     /// <summary>What was read and nobody has asked for yet.</summary>
     public IReadOnlyList<Element> Inbox => _inbox;
 

@@ -17,7 +17,7 @@ internal static class XmlText
         XElement root;
         try
         {
-            root = XElement.Parse($"<root xmlns='{Ns.Client}' xmlns:stream='{Ns.Stream}'>{xml}</root>", LoadOptions.PreserveWhitespace);
+            root = XElement.Parse($"<root xmlns='{Ns.Client}' xmlns:stream='{Ns.Stream}' xmlns:x='urn:indaba:scenario'>{xml}</root>", LoadOptions.PreserveWhitespace);
         }
         catch (System.Xml.XmlException e)
         {
