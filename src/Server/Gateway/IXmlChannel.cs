@@ -1,0 +1,48 @@
+using System.Net;
+using Indaba.Xmpp.Streams;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Gateway;
+
+/// <summary>
+/// One duplex connection that carries XML: TCP with the framing of RFC 6120, or WebSocket with that of RFC 7395.
+/// Reading is done by one reader; writing by one writer at a time (the caller sees to it).
+/// </summary>
+internal interface IXmlChannel
+{
+    /// <summary>The client's address.</summary>
+    EndPoint? Remote { get; }
+    /// <summary>"tcp", "tls" or "websocket".</summary>
+    string Transport { get; }
+    /// <summary>True when the bytes are encrypted up to this server, or up to a proxy that is trusted to say so.</summary>
+    bool IsSecure { get; }
+    /// <summary>True when STARTTLS can be offered.</summary>
+    bool CanStartTls { get; }
+    /// <summary>The tls-server-end-point channel binding (RFC 5929), or null where there is none.</summary>
+    byte[]? ServerEndPoint { get; }
+    /// <summary>The TLS version, or null.</summary>
+    string? TlsVersion { get; }
+    /// <summary>The element of the last token read.</summary>
+    Element? Element { get; }
+
+    /// <summary>Reads the next token; <see cref="XmppToken.None"/> when the connection has ended without a stream close.</summary>
+    /// <exception cref="StreamException">The client broke the rules of the stream.</exception>
+    ValueTask<XmppToken> ReadAsync(CancellationToken cancel);
+
+    /// <summary>Expects a new stream header next (RFC 6120 section 4.3.3).</summary>
+    void Restart();
+    /// <summary>Sets the reader's limits (they are stricter before authentication).</summary>
+    void SetLimits(XmppReaderLimits limits);
+    /// <summary>Writes the server's stream header.</summary>
+    void WriteHeader(StreamHeader header);
+    /// <summary>Writes one first-level element: UTF-8, in the default namespace <c>jabber:client</c> without declaring it.</summary>
+    void Write(ReadOnlySpan<byte> element);
+    /// <summary>Writes the end of the stream.</summary>
+    void WriteClose();
+    /// <summary>Sends what was written; completes when the connection can take more.</summary>
+    ValueTask FlushAsync(CancellationToken cancel);
+    /// <summary>Performs the server's side of the TLS handshake (RFC 6120 section 5.4.3.3).</summary>
+    ValueTask StartTlsAsync(CancellationToken cancel);
+    /// <summary>Cuts the connection.</summary>
+    void Abort();
+}
