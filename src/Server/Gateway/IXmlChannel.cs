@@ -43,6 +43,8 @@ internal interface IXmlChannel
     ValueTask FlushAsync(CancellationToken cancel);
     /// <summary>Performs the server's side of the TLS handshake (RFC 6120 section 5.4.3.3).</summary>
     ValueTask StartTlsAsync(CancellationToken cancel);
-    /// <summary>Cuts the connection.</summary>
+    /// <summary>Ends the connection after what was flushed has gone out.</summary>
+    void Close();
+    /// <summary>Cuts the connection at once.</summary>
     void Abort();
 }

@@ -64,7 +64,8 @@ internal enum Target
 /// <param name="Stanza">The stanza; null at <see cref="Stage.Bound"/>, <see cref="Stage.Available"/> and <see cref="Stage.Unbound"/>.</param>
 /// <param name="Session">The sending session (Sending), the session itself (Bound, Available, Unbound), or null.</param>
 /// <param name="Account">The account whose stage runs: the sender's (Sending), the receiver's (Delivering), the session's own.</param>
-internal sealed record StageContext(Node Node, Stanza? Stanza, Session? Session, Account Account);
+/// <param name="Plan">For messages: what becomes of it for this account; hooks may change it.</param>
+internal sealed record StageContext(Node Node, Stanza? Stanza, Session? Session, Account Account, StorePlan? Plan = null);
 
 /// <summary>What an iq handler sees.</summary>
 /// <param name="Node">The node's services.</param>
