@@ -17,10 +17,22 @@ public sealed class Element
     private List<object>? _children; // Element or string
 
     /// <summary>Makes an empty element.</summary>
+    /// <exception cref="ArgumentException">The name is no NCName, so the element could not be written.</exception>
     public Element(string name, string ns)
+    {
+        if (!XmlChars.IsNCName(name)) throw new ArgumentException($"'{name}' is not an XML name", nameof(name));
+        ArgumentNullException.ThrowIfNull(ns);
+        Name = name;
+        Namespace = ns;
+    }
+
+    /// <summary>For the reader, which has checked the names and hands over the array.</summary>
+    internal Element(string name, string ns, Attribute[] attributes)
     {
         Name = name;
         Namespace = ns;
+        _attributes = attributes;
+        _attributeCount = attributes.Length;
     }
 
     /// <summary>The local name.</summary>
@@ -34,6 +46,9 @@ public sealed class Element
 
     /// <summary>The children in document order: each an <see cref="Element"/> or a <see cref="string"/> of text.</summary>
     public IReadOnlyList<object> Nodes => _children ?? (IReadOnlyList<object>)[];
+
+    /// <summary>The children, for the writer.</summary>
+    internal ReadOnlySpan<object> NodeList => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_children);
 
     /// <summary>The value of an unprefixed attribute; null when absent, and setting null removes it.</summary>
     public string? this[string name]
@@ -53,6 +68,7 @@ public sealed class Element
     }
 
     /// <summary>Sets an attribute, or removes it with a null value. Returns this element.</summary>
+    /// <exception cref="ArgumentException">The name is no NCName.</exception>
     public Element SetAttribute(string name, string ns, string? value)
     {
         for (var i = 0; i < _attributeCount; i++)
@@ -70,6 +86,7 @@ public sealed class Element
             return this;
         }
         if (value is null) return this;
+        if (!XmlChars.IsNCName(name)) throw new ArgumentException($"'{name}' is not an XML name", nameof(name));
         if (_attributeCount == _attributes.Length) Array.Resize(ref _attributes, Math.Max(4, _attributeCount * 2));
         _attributes[_attributeCount++] = new Attribute(name, ns, value);
         return this;
@@ -168,11 +185,7 @@ public sealed class Element
     /// <summary>A deep copy.</summary>
     public Element Clone()
     {
-        var copy = new Element(Name, Namespace)
-        {
-            _attributes = _attributeCount == 0 ? [] : _attributes.AsSpan(0, _attributeCount).ToArray(),
-            _attributeCount = _attributeCount,
-        };
+        var copy = new Element(Name, Namespace, _attributeCount == 0 ? [] : Attributes.ToArray());
         if (_children is null) return copy;
         copy._children = new List<object>(_children.Count);
         foreach (var node in _children) copy._children.Add(node is Element e ? e.Clone() : node);
