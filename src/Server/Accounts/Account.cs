@@ -138,7 +138,7 @@ internal sealed class Account
                 continue;
             }
             if (Sessions.Length == 0) continue;
-            var entry = await _node.Log_.FindAsync(Id, item.Seq).ConfigureAwait(false);
+            var entry = await _node.Mailbox.FindAsync(Id, item.Seq).ConfigureAwait(false);
             if (entry is not { Direction: Direction.In } || entry.Target != session.Jid.Resource) continue;
             foreach (var other in Sessions.Where(s => s is { TakesMessages: true, Carbons: false })) other.SendBytes(entry.Stanza, counted: true);
         }
@@ -154,7 +154,7 @@ internal sealed class Account
             if (_cursors.TryGetValue(device.Key, out var old) && old.AckedSeq >= seq) return;
             Keep(new Cursor(device.Key, device.Resource, seq, _node.Time.GetUtcNow().ToUnixTimeMilliseconds()));
         }
-        _node.Log_.Cursors.Move(Id, device.Key, device.Named ? device.Resource : "", seq);
+        _node.Mailbox.Cursors.Move(Id, device.Key, device.Named ? device.Resource : "", seq);
     }
 
     /// <summary>The cursors as they stand.</summary>

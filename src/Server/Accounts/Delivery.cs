@@ -69,7 +69,7 @@ internal sealed class Delivery(Node node)
         if (outKey is { } o) sender!.Window.Add(o, outEntry!.Seq);
         recipient.BeginAppend(append, inEntry.Seq);
         sender?.BeginAppend(append, outEntry!.Seq);
-        node.Log_.Enqueue(append);
+        node.Mailbox.Enqueue(append);
         return Submitted.Pending;
     }
 

@@ -92,13 +92,13 @@ internal sealed class Router(Node node)
         }
         if (to == session.Jid.Bare) await AnswerAsync(session, iq, Target.OwnAccount, session.Account).ConfigureAwait(false);
         else if (to.Local is null && to.IsBare) await AnswerAsync(session, iq, Target.Server, session.Account).ConfigureAwait(false);
-        else if (to.Local is null) throw Unavailable(iq);
+        else if (to.Local is null) throw Unavailable();
         else await ToAccountAsync(session, iq, to).ConfigureAwait(false);
     }
 
     private async ValueTask ToAccountAsync(Session session, Iq iq, Jid to)
     {
-        var account = await node.Accounts.FindAsync(to.Bare).ConfigureAwait(false) ?? throw Unavailable(iq);
+        var account = await node.Accounts.FindAsync(to.Bare).ConfigureAwait(false) ?? throw Unavailable();
         if (!await RunAsync(Stage.Delivering, session, account, iq, null).ConfigureAwait(false)) return;
         if (to.IsBare)
         {
@@ -106,7 +106,7 @@ internal sealed class Router(Node node)
             return;
         }
         // RFC 6121 section 8.5.3: to the resource if it is there, else the server answers; results and errors are dropped.
-        if (account.Find(to.Resource!) is not { } target || !target.Send(iq.Element)) throw Unavailable(iq);
+        if (account.Find(to.Resource!) is not { } target || !target.Send(iq.Element)) throw Unavailable();
     }
 
     private async ValueTask AnswerAsync(Session session, Iq iq, Target target, Account account)
@@ -117,11 +117,8 @@ internal sealed class Router(Node node)
         session.Send(iq.Result(result));
     }
 
-    /// <summary>For requests an error; a result or error to nobody is dropped in silence (RFC 6120 section 8.2.3).</summary>
-    private static StanzaException Unavailable(Iq iq) => iq.IsRequest ? new StanzaException(StanzaCondition.ServiceUnavailable) : new SilentException();
-
-    /// <summary>Nobody is told.</summary>
-    private sealed class SilentException() : StanzaException(StanzaCondition.ServiceUnavailable);
+    /// <summary>Nobody is there. A result or error to nobody is dropped: <see cref="Reply"/> answers requests only (RFC 6120 section 8.2.3).</summary>
+    private static StanzaException Unavailable() => new(StanzaCondition.ServiceUnavailable);
 
     // --- shared ---
 
@@ -152,7 +149,8 @@ internal sealed class Router(Node node)
     public async ValueTask BounceAsync(Session session, byte[] bytes)
     {
         if (!bytes.AsSpan().StartsWith("<iq"u8)) return;
-        var element = XmppReader.ReadFrame(new ReadOnlySequence<byte>(bytes), new XmppReaderLimits(), Ns.Client);
+        byte[] framed = [.. "<iq xmlns='jabber:client'"u8, .. bytes.AsSpan("<iq"u8.Length)];
+        var element = XmppReader.ReadFrame(new ReadOnlySequence<byte>(framed), new XmppReaderLimits());
         if (element["type"] is not ("get" or "set") || !Jid.TryParse(element["from"], out var from) || from.Domain != node.Options.Domain || from.Local is null) return;
         if (await node.Accounts.FindAsync(from.Bare).ConfigureAwait(false) is { } account && from.Resource is not null && account.Find(from.Resource) is { } sender)
             Reply(sender, element, StanzaError.Of(StanzaCondition.RecipientUnavailable));

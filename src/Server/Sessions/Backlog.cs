@@ -120,8 +120,8 @@ internal sealed class Backlog(Node node, Session session, Lock @lock, Outbox out
                 var past = from < old;
                 var account = session.Account.Id;
                 var entries = past
-                    ? await node.Log_.ReadPendingAsync(account, from, Page).ConfigureAwait(false)
-                    : await node.Log_.ReadAsync(account, from + 1, long.MaxValue, Page).ConfigureAwait(false);
+                    ? await node.Mailbox.ReadPendingAsync(account, from, Page).ConfigureAwait(false)
+                    : await node.Mailbox.ReadAsync(account, from + 1, long.MaxValue, Page).ConfigureAwait(false);
                 bool more;
                 lock (@lock)
                 {

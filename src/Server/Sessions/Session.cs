@@ -103,6 +103,12 @@ internal sealed class Session
     /// </summary>
     public bool Send(Element element) => SendBytes(XmppWriter.ToBytes(element, Ns.Client), counted: true);
 
+    /// <summary>As <see cref="Send"/> for a stanza that is serialised already; an inactive client may get it later (XEP-0352).</summary>
+    public void SendStanza(Element element, byte[] bytes)
+    {
+        if (HoldBack?.Invoke(element) != true) SendBytes(bytes, counted: true);
+    }
+
     /// <summary>Sends an element of the protocol's own, which XEP-0198 does not count.</summary>
     public bool SendUncounted(byte[] bytes) => SendBytes(bytes, counted: false);
 

@@ -30,7 +30,7 @@ internal sealed class Submission(Node node, Session session, Stanza stanza, bool
         }
         else if (stanza is null)
         {
-            session.Inbox.Add(new Counted());
+            session.Inbox.Add(new Answered());
         }
         else
         {
@@ -86,8 +86,8 @@ internal sealed class Submission(Node node, Session session, Stanza stanza, bool
     }
 
     /// <summary>A stanza that was answered at once and still counts in its turn.</summary>
-    private sealed class Counted : InboxItem
+    private sealed class Answered : InboxItem
     {
-        public Counted() => Done = true;
+        public Answered() => Done = true;
     }
 }
