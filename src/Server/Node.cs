@@ -8,7 +8,7 @@ using Indaba.Server.Storage;
 
 namespace Indaba.Server;
 
-/// <summary>One running server: everything that the parts of it need of each other. Made once, by <see cref="NodeHost"/>.</summary>
+/// <summary>One running server: everything that the parts of it need of each other. Made once, by the host.</summary>
 internal sealed class Node
 {
     public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, Database database, MailboxLog mailbox)

@@ -15,5 +15,5 @@ internal sealed class PresenceService(Node node)
     }
 
     /// <summary>A session has ended: its contacts learn that it is unavailable (RFC 6121 section 4.5).</summary>
-    public Task SessionEndedAsync(Session session) => Task.CompletedTask;
+    public Task SessionEndedAsync(Session session) { _ = node; return Task.CompletedTask; }
 }
