@@ -14,7 +14,7 @@ internal sealed class ModuleBuilder
     private readonly List<Spec> _specs = [];
     private readonly List<string> _serverFeatures = [], _accountFeatures = [];
     private readonly List<Func<Node, Element>> _serverForms = [];
-    private readonly List<Func<Session, Element?>> _streamFeatures = [];
+    private readonly List<Func<Node, Element?>> _streamFeatures = [];
     private readonly List<BindInline> _bindInline = [];
     private readonly Dictionary<(Target, IqType, string, string), IqHandler> _iq = [];
     private readonly List<StageHandler>[] _stages = [.. Enumerable.Range(0, StageCount).Select(_ => new List<StageHandler>())];
@@ -41,7 +41,7 @@ internal sealed class ModuleBuilder
     /// <summary>Extended disco#info forms of the server (XEP-0128), made for each answer.</summary>
     public IReadOnlyList<Func<Node, Element>> ServerForms => _serverForms;
     /// <summary>Stream features offered after authentication, before binding (null: not now).</summary>
-    public IReadOnlyList<Func<Session, Element?>> StreamFeatures => _streamFeatures;
+    public IReadOnlyList<Func<Node, Element?>> StreamFeatures => _streamFeatures;
     /// <summary>Features that can be switched on inside Bind 2 (XEP-0386).</summary>
     public IReadOnlyList<BindInline> BindInline => _bindInline;
     /// <summary>The hooks of a stage, in order.</summary>
@@ -81,7 +81,7 @@ internal sealed class ModuleBuilder
     public ModuleBuilder On(Stage stage, StageHandler handler) { _stages[(int)stage].Add(handler); return this; }
 
     /// <summary>Offers a stream feature between authentication and binding.</summary>
-    public ModuleBuilder StreamFeature(Func<Session, Element?> feature) { _streamFeatures.Add(feature); return this; }
+    public ModuleBuilder StreamFeature(Func<Node, Element?> feature) { _streamFeatures.Add(feature); return this; }
 
     /// <summary>Offers a feature inside Bind 2.</summary>
     public ModuleBuilder OnBind(BindInline inline) { _bindInline.Add(inline); return this; }
