@@ -24,14 +24,25 @@ internal sealed class Inbox(int bound)
 {
     private readonly Lock _lock = new();
     private readonly Queue<InboxItem> _items = new();
-    private TaskCompletionSource? _room;
+    private TaskCompletionSource? _room, _empty;
     private uint _handled;
     private int _waiting;
 
     /// <summary>How many stanzas were handled to their end, modulo 2^32: the <c>h</c> of XEP-0198.</summary>
     public uint Handled { get { lock (_lock) return _handled; } }
-    /// <summary>Counting starts when XEP-0198 is enabled (section 4: h is 0 then).</summary>
-    public void StartCounting() { lock (_lock) _handled = 0; }
+    /// <summary>Counting starts when XEP-0198 is enabled (section 4: h is 0 then); what came before is not counted.</summary>
+    public void StartCounting() { lock (_lock) _handled = unchecked(0u - (uint)_items.Count(i => i.Counted)); }
+
+    /// <summary>Completes when nothing is pending: then <see cref="Handled"/> covers all that was received.</summary>
+    public Task EmptyAsync()
+    {
+        lock (_lock)
+        {
+            if (_items.Count == 0) return Task.CompletedTask;
+            return (_empty ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
     /// <summary>How many items are not done.</summary>
     public int Count { get { lock (_lock) return _items.Count; } }
 
@@ -75,7 +86,7 @@ internal sealed class Inbox(int bound)
     {
         while (true)
         {
-            TaskCompletionSource? room = null;
+            TaskCompletionSource? room = null, empty = null;
             InboxItem? head;
             lock (_lock)
             {
@@ -86,10 +97,12 @@ internal sealed class Inbox(int bound)
                     if (head.Counted && head.WaitsForHead) _waiting--;
                 }
                 if (_items.Count < bound && _room is not null) (room, _room) = (_room, null);
+                if (_items.Count == 0 && _empty is not null) (empty, _empty) = (_empty, null);
                 if (head is { WaitsForHead: true, Started: false }) head.Started = true;
                 else head = null;
             }
             room?.TrySetResult();
+            empty?.TrySetResult();
             if (head is null) return;
             head.AtHead(this); // completes the item at once or later; nothing behind it starts before
         }

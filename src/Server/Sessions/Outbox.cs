@@ -17,10 +17,11 @@ internal sealed class Outbox(int window, int hardBytes)
 {
     private readonly Queue<OutItem> _waiting = new();
     private readonly Queue<OutItem> _unacked = new();
+    private const long KeepMark = -1;
     private long _bytes, _waitingBytes;
 
     /// <summary>True once XEP-0198 is enabled: from then on written stanzas are kept until they are acked.</summary>
-    public bool KeepsUnacked { get; set; }
+    public bool KeepsUnacked { get; private set; }
     /// <summary>How many stanzas were written since XEP-0198 was enabled, modulo 2^32.</summary>
     public uint Written { get; private set; }
     /// <summary>The highest <c>h</c> that the client has sent.</summary>
@@ -38,7 +39,13 @@ internal sealed class Outbox(int window, int hardBytes)
     /// <summary>True when nothing more can be taken at all.</summary>
     public bool IsFull => _bytes >= hardBytes || _waiting.Count + _unacked.Count >= window * 4;
     /// <summary>True when an entry of the log waits or is not acked.</summary>
-    public bool HoldsEntries => _waiting.Any(i => i.Seq != 0) || _unacked.Any(i => i.Seq != 0);
+    public bool HoldsEntries => _waiting.Any(i => i.Seq > 0) || _unacked.Any(i => i.Seq > 0);
+
+    /// <summary>XEP-0198 is on from now on.</summary>
+    public void Keep() => KeepsUnacked = true;
+
+    /// <summary>XEP-0198 is on from the moment that this answer is written (section 3): what waits before it is not counted.</summary>
+    public void KeepAfter(byte[] enabled) => Add(new OutItem(enabled, KeepMark, Counted: false));
 
     /// <summary>Adds an item to what waits.</summary>
     public void Add(OutItem item)
@@ -65,6 +72,7 @@ internal sealed class Outbox(int window, int hardBytes)
             else
             {
                 _bytes -= item.Bytes.Length;
+                if (item.Seq == KeepMark) KeepsUnacked = true;
             }
         }
         return true;

@@ -1,3 +1,4 @@
+using System.Text;
 using Indaba.Server.Accounts;
 using Indaba.Server.Gateway;
 using Indaba.Server.Mailbox;
@@ -25,9 +26,10 @@ internal sealed class Session
     private readonly Outbox _outbox;
     private object?[]? _slots;
     private IXmlChannel? _channel;
-    private bool _writing, _dirty;
+    private bool _dirty, _taking;
+    private bool _writing = true; // until Start: the answer to binding goes first
     private ITimer? _expiry;
-    private TaskCompletionSource? _drained;
+    private TaskCompletionSource? _drained, _taken;
 
     public Session(Node node, Account account, Jid jid, DeviceKey device, IXmlChannel channel)
     {
@@ -172,10 +174,11 @@ internal sealed class Session
         _ = WriteAsync(channel);
     }
 
-    private async Task WriteAsync(IXmlChannel channel)
+    private async Task WriteAsync(IXmlChannel channel, bool flushFirst = false)
     {
         try
         {
+            if (flushFirst) await channel.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             while (true)
             {
                 lock (_lock)
@@ -215,6 +218,35 @@ internal sealed class Session
         }
     }
 
+    // --- XEP-0198 ---
+
+    /// <summary>Starts counting and keeping with binding (XEP-0386); nothing has been written yet.</summary>
+    public void EnableManagement(bool resume)
+    {
+        lock (_lock) _outbox.Keep();
+        AllowResumption(resume);
+    }
+
+    /// <summary>Starts counting and keeping with the answer to a request (XEP-0198 section 3).</summary>
+    public void EnableManagement(byte[] enabled)
+    {
+        Inbox.StartCounting();
+        lock (_lock) _outbox.KeepAfter(enabled);
+        Kick();
+    }
+
+    /// <summary>Whether the session outlives its connection.</summary>
+    public void AllowResumption(bool resume) => Resumable = resume && _node.Options.StreamManagement.ResumeSeconds > 0;
+
+    /// <summary>True once the client has asked for XEP-0198 on this session.</summary>
+    public bool ManagementAsked { get; set; }
+
+    /// <summary>Stanzas sent since XEP-0198 was enabled, modulo 2^32.</summary>
+    public uint SentCount { get { lock (_lock) return _outbox.Written; } }
+
+    /// <summary>Answers an ack request. Within a batch of commits it leaves with what the batch gives this session.</summary>
+    public void SendAck(uint h) => SendUncounted(Encoding.UTF8.GetBytes($"<a xmlns='{Ns.StreamManagement}' h='{h}'/>"));
+
     // --- presence ---
 
     /// <summary>Records the session's own presence (null: unavailable) and starts or pauses the delivery of what waits in the log.</summary>
@@ -250,13 +282,19 @@ internal sealed class Session
             _channel = null;
             if (mayResume && Resumable && !_node.Stopping)
             {
-                State = SessionState.Detached;
-                var time = TimeSpan.FromSeconds(_node.Options.StreamManagement.ResumeSeconds);
-                _expiry = _node.Time.CreateTimer(static s => _ = ((Session)s!).ExpireAsync(), this, time, Timeout.InfiniteTimeSpan);
+                Park();
                 return Task.CompletedTask;
             }
         }
         return EndAsync(notifyPeers: true);
+    }
+
+    /// <summary>Waits for the device, for the resumption time at most. Under the lock.</summary>
+    private void Park()
+    {
+        State = SessionState.Detached;
+        var time = TimeSpan.FromSeconds(_node.Options.StreamManagement.ResumeSeconds);
+        _expiry ??= _node.Time.CreateTimer(static s => _ = ((Session)s!).ExpireAsync(), this, time, Timeout.InfiniteTimeSpan);
     }
 
     private Task ExpireAsync()
@@ -265,34 +303,84 @@ internal sealed class Session
         return EndAsync(notifyPeers: true);
     }
 
-    /// <summary>
-    /// A new connection takes the session over (XEP-0198 section 5): what was not acked is sent again. An old connection
-    /// is cut. Returns false when the session has ended, or when <paramref name="h"/> acks more than was sent (-> out true).
-    /// </summary>
-    public bool Resume(IXmlChannel channel, uint h, byte[] resumed, out bool tooHigh)
+    /// <summary>The connection begins to hand over an element; false when another one has taken the session over.</summary>
+    public bool BeginTake(IXmlChannel channel)
     {
+        lock (_lock)
+        {
+            if (_channel != channel) return false;
+            _taking = true;
+            return true;
+        }
+    }
+
+    /// <summary>The element was entered into the order of work.</summary>
+    public void EndTake()
+    {
+        TaskCompletionSource? taken;
+        lock (_lock)
+        {
+            _taking = false;
+            (taken, _taken) = (_taken, null);
+        }
+        taken?.TrySetResult();
+    }
+
+    /// <summary>
+    /// Takes the session away from its connection for a resumption (XEP-0198 section 5) and completes when all that was
+    /// received is done, so that <c>h</c> covers it and the client sends nothing twice. False when the session has ended.
+    /// </summary>
+    public async Task<bool> PrepareResumeAsync()
+    {
+        Task taken = Task.CompletedTask;
         IXmlChannel? old;
-        tooHigh = false;
         lock (_lock)
         {
             if (State == SessionState.Ended) return false;
-            if (!Acks.Take(h)) { tooHigh = true; return false; }
+            Park();
+            (old, _channel) = (_channel, null);
+            if (_taking) taken = (_taken ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+        old?.Abort();
+        await taken.ConfigureAwait(false);
+        await Inbox.EmptyAsync().ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>
+    /// The new connection takes over: the answer is written, then what the client has not acked (XEP-0198 section 5).
+    /// False when the session has ended meanwhile or was taken by yet another connection.
+    /// </summary>
+    /// <exception cref="StreamException">The client acks more than was sent.</exception>
+    public bool Resume(IXmlChannel channel, uint h, byte[] answer)
+    {
+        lock (_lock)
+        {
+            if (State != SessionState.Detached) return false;
+            if (!Acks.Take(h)) throw Management.TooHigh(this, h);
             _expiry?.Dispose();
             _expiry = null;
-            old = _channel;
             _outbox.Rewind();
             Acks.Forget();
             State = SessionState.Connected;
             Address = channel.Remote?.ToString() ?? "";
             Transport = channel.Transport;
             Secure = channel.IsSecure;
-            channel.Write(resumed);
+            channel.Write(answer);
             _channel = channel;
             _writing = true;
         }
-        old?.Abort();
-        _ = WriteAsync(channel);
+        _ = WriteAsync(channel, flushFirst: true);
+        _backlog.Continue();
         return true;
+    }
+
+    /// <summary>Lets the session write: the answer to binding has been written.</summary>
+    public void Start()
+    {
+        IXmlChannel? channel;
+        lock (_lock) channel = _channel;
+        if (channel is not null) _ = WriteAsync(channel, flushFirst: true);
     }
 
     /// <summary>
