@@ -58,6 +58,10 @@ internal sealed class Node
     public PresenceService Presence { get; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
+    /// <summary>Keeps the salt of users that do not exist the same (see ScramKeys.Fake); of the data, not of the process.</summary>
+    public byte[] LoginSecret { get; init; } = [];
+    /// <summary>Set when the node begins to stop.</summary>
+    public CancellationToken StopToken { get; init; }
     /// <summary>True once the node is on its way down: nothing new begins.</summary>
-    public bool Stopping { get; set; }
+    public bool Stopping => StopToken.IsCancellationRequested;
 }

@@ -351,7 +351,7 @@ internal sealed class Session
     /// The new connection takes over: the answer is written, then what the client has not acked (XEP-0198 section 5).
     /// False when the session has ended meanwhile or was taken by yet another connection.
     /// </summary>
-    /// <exception cref="StreamException">The client acks more than was sent.</exception>
+    /// <exception cref="Indaba.Xmpp.Streams.StreamException">The client acks more than was sent.</exception>
     public bool Resume(IXmlChannel channel, uint h, byte[] answer)
     {
         lock (_lock)
