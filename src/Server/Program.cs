@@ -1,1 +1,8 @@
-return 0;
+using Indaba.Server;
+using Indaba.Server.Options;
+
+var loaded = new SettingsSource([], null, null);
+var settings = new Settings(loaded, loaded.Load());
+await using var host = await ServerHost.StartAsync(settings, TimeProvider.System, default);
+Console.WriteLine("ready");
+await Task.Delay(-1, TimeProvider.System, CancellationToken.None);
