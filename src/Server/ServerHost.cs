@@ -105,7 +105,11 @@ internal sealed class ServerHost : IAsyncDisposable
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(250), Node.Time);
         try
         {
-            while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false)) Node.Sessions.Sweep();
+            for (var tick = 1; await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false); tick++)
+            {
+                Node.Sessions.Sweep();
+                if (tick % 20 == 0) Node.Sessions.CheckAlive();
+            }
         }
         catch (OperationCanceledException) { /* stopping */ }
     }

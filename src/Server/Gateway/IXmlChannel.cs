@@ -33,6 +33,8 @@ internal interface IXmlChannel
     void Restart();
     /// <summary>Sets the reader's limits (they are stricter before authentication).</summary>
     void SetLimits(XmppReaderLimits limits);
+    /// <summary>When something was last read, in milliseconds of <see cref="Environment.TickCount64"/>.</summary>
+    long LastRead { get; }
     /// <summary>Bytes read so far, for the shaper.</summary>
     long BytesRead { get; }
     /// <summary>Writes the server's stream header (RFC 6120 section 4.7, RFC 7395 section 3.3): the domain, the stream's id, and the client's address if it gave one.</summary>

@@ -49,6 +49,8 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
     public Element? Element => _reader.Element;
     /// <inheritdoc/>
     public long BytesRead { get; private set; }
+    /// <inheritdoc/>
+    public long LastRead { get; private set; } = Environment.TickCount64;
 
     /// <inheritdoc/>
     public async ValueTask<XmppToken> ReadAsync(CancellationToken cancel)
@@ -57,6 +59,7 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
         {
             var result = await _input.ReadAsync(cancel).ConfigureAwait(false);
             if (result.IsCanceled) return XmppToken.None;
+            LastRead = Environment.TickCount64;
             var buffer = result.Buffer;
             var before = buffer.Length;
             var token = XmppToken.None;

@@ -33,6 +33,8 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
     public Element? Element { get; private set; }
     /// <inheritdoc/>
     public long BytesRead { get; private set; }
+    /// <inheritdoc/>
+    public long LastRead { get; private set; } = Environment.TickCount64;
 
     /// <inheritdoc/>
     public async ValueTask<XmppToken> ReadAsync(CancellationToken cancel)
@@ -62,6 +64,7 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
                 if (part.MessageType == WebSocketMessageType.Close) return null;
                 if (part.MessageType == WebSocketMessageType.Binary) throw new StreamException(StreamCondition.BadFormat, "binary frame");
                 message.Advance(part.Count);
+                LastRead = Environment.TickCount64;
                 BytesRead += part.Count;
                 if (message.WrittenCount > _limits.MaxElementBytes) throw new StreamException(StreamCondition.PolicyViolation, "stanza too big");
                 if (part.EndOfMessage) return message.WrittenSpan.ToArray();

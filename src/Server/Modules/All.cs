@@ -5,5 +5,6 @@ internal static class All
 {
     public static readonly Module[] Modules =
     [
+        new LegacySession(),
     ];
 }

@@ -15,7 +15,7 @@ internal sealed class DeliveryAcks(Node node, Session session, Lock @lock, Outbo
     private static readonly byte[] Request = Encoding.UTF8.GetBytes($"<r xmlns='{Ns.StreamManagement}'/>");
     private long _lastAsked;
     private bool _asked, _timer;
-    private long _pingSeq;
+    private long _pingSeq, _probedAt;
     private int _pingCount;
     private string? _pingId;
 
@@ -47,6 +47,33 @@ internal sealed class DeliveryAcks(Node node, Session session, Lock @lock, Outbo
             if (_asked || session.State != SessionState.Connected || !Owes()) return;
             _asked = true;
             _lastAsked = node.Time.GetTimestamp();
+            request = outbox.KeepsUnacked ? Request : PingBytes();
+        }
+        session.SendUncounted(request);
+    }
+
+    /// <summary>
+    /// Finds a connection that is dead without a word (half-open TCP): after a long silence the client is asked, and cut
+    /// when it does not answer in time. Its session waits for resumption then. Call without the lock.
+    /// </summary>
+    public void CheckAlive(long now)
+    {
+        var options = node.Options.StreamManagement;
+        byte[] request;
+        lock (@lock)
+        {
+            if (session.State != SessionState.Connected || session.Channel is not { } channel) return;
+            if (now - channel.LastRead < options.IdleSeconds * 1000L)
+            {
+                _probedAt = 0;
+                return;
+            }
+            if (_probedAt != 0)
+            {
+                if (now - _probedAt >= options.AckSeconds * 1000L) channel.Abort();
+                return;
+            }
+            _probedAt = now;
             request = outbox.KeepsUnacked ? Request : PingBytes();
         }
         session.SendUncounted(request);

@@ -47,6 +47,13 @@ internal sealed class SessionTable
     /// <summary>A session owes an ack that was not asked for at once; the node's sweep asks.</summary>
     public void AskLater(Session session) => _askLater.Enqueue(session);
 
+    /// <summary>Finds connections that are dead without a word.</summary>
+    public void CheckAlive()
+    {
+        var now = Environment.TickCount64;
+        foreach (var (_, session) in _sessions) session.Acks.CheckAlive(now);
+    }
+
     /// <summary>Asks for the acks that were put off.</summary>
     public void Sweep()
     {
