@@ -19,4 +19,16 @@ public static class Kebab
         }
         return name.ToString();
     });
+
+    /// <summary>The member of a kebab-case name; false when there is none.</summary>
+    public static bool TryParse<T>(string name, out T value) where T : struct, Enum
+    {
+        foreach (var member in Enum.GetValues<T>())
+        {
+            value = member;
+            if (Of(member) == name) return true;
+        }
+        value = default;
+        return false;
+    }
 }

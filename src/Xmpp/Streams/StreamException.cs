@@ -1,3 +1,5 @@
+using Indaba.Xmpp.Xml;
+
 namespace Indaba.Xmpp.Streams;
 
 /// <summary>The defined stream error conditions (RFC 6120 section 4.9.3). The name on the wire is the kebab-case of the member.</summary>
@@ -13,14 +15,18 @@ public enum StreamCondition
 public sealed class StreamException : Exception
 {
     /// <summary>Makes a stream error with an optional text for people.</summary>
-    public StreamException(StreamCondition condition, string? text = null) : base(text ?? condition.ToString())
+    public StreamException(StreamCondition condition, string? text = null, Element? application = null) : base(text ?? condition.ToString())
     {
         Condition = condition;
         ErrorText = text;
+        Application = application;
     }
 
     /// <summary>The defined condition.</summary>
     public StreamCondition Condition { get; }
+
+    /// <summary>An application-specific condition (RFC 6120 section 4.9.4), or null.</summary>
+    public Element? Application { get; }
 
     /// <summary>Text for people, or null.</summary>
     public string? ErrorText { get; }

@@ -64,6 +64,9 @@ public sealed class XmppReader
     /// <summary>The element of the last token; null after <see cref="XmppToken.None"/> and <see cref="XmppToken.StreamClose"/>.</summary>
     public Element? Element { get; private set; }
 
+    /// <summary>The default namespace that the stream header declares, empty when none: <c>jabber:client</c> for clients. In frames always empty.</summary>
+    public string ContentNamespace { get; private set; } = "";
+
     /// <summary>Reads one frame of RFC 7395: exactly one element, with white space around it at most and an XML declaration before it.</summary>
     /// <exception cref="StreamException">The frame is anything else, or breaks the rules of <see cref="Read"/>.</exception>
     public static Element ReadFrame(ReadOnlySequence<byte> frame, XmppReaderLimits limits)
@@ -129,6 +132,7 @@ public sealed class XmppReader
         (_bytes, _elements) = (0, 0);
         (_started, _closed) = (false, false);
         (_text, _sections) = (null, null);
+        ContentNamespace = "";
         Element = null;
         _failure = null;
     }
@@ -225,6 +229,7 @@ public sealed class XmppReader
             if (empty) throw Fail(StreamCondition.BadFormat, "a stream that ends where it begins");
             Push(element, prefix, mark);
             _bytes = 0;
+            ContentNamespace = _scope.Resolve("");
             Element = element;
             return XmppToken.StreamOpen;
         }

@@ -1,0 +1,54 @@
+using System.Net;
+using Indaba.Xmpp.Streams;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Gateway;
+
+/// <summary>
+/// One duplex connection that carries XML: TCP with the framing of RFC 6120, or WebSocket with that of RFC 7395.
+/// Reading is done by one reader; writing by one writer at a time (the caller sees to it).
+/// </summary>
+internal interface IXmlChannel
+{
+    /// <summary>The client's address.</summary>
+    EndPoint? Remote { get; }
+    /// <summary>"tcp", "tls" or "websocket".</summary>
+    string Transport { get; }
+    /// <summary>True when the bytes are encrypted up to this server, or up to a proxy that is trusted to say so.</summary>
+    bool IsSecure { get; }
+    /// <summary>True when STARTTLS can be offered.</summary>
+    bool CanStartTls { get; }
+    /// <summary>The tls-server-end-point channel binding (RFC 5929), or null where there is none.</summary>
+    byte[]? ServerEndPoint { get; }
+    /// <summary>The TLS version, or null.</summary>
+    string? TlsVersion { get; }
+    /// <summary>The element of the last token read.</summary>
+    Element? Element { get; }
+
+    /// <summary>Reads the next token; <see cref="XmppToken.None"/> when the connection has ended without a stream close.</summary>
+    /// <exception cref="StreamException">The client broke the rules of the stream.</exception>
+    ValueTask<XmppToken> ReadAsync(CancellationToken cancel);
+
+    /// <summary>Expects a new stream header next (RFC 6120 section 4.3.3).</summary>
+    void Restart();
+    /// <summary>Sets the reader's limits (they are stricter before authentication).</summary>
+    void SetLimits(XmppReaderLimits limits);
+    /// <summary>When something was last read, in milliseconds of <see cref="Environment.TickCount64"/>.</summary>
+    long LastRead { get; }
+    /// <summary>Bytes read so far, for the shaper.</summary>
+    long BytesRead { get; }
+    /// <summary>Writes the server's stream header (RFC 6120 section 4.7, RFC 7395 section 3.3): the domain, the stream's id, and the client's address if it gave one.</summary>
+    void WriteHeader(string from, string id, string? to);
+    /// <summary>Writes one first-level element: UTF-8, in the default namespace <c>jabber:client</c> without declaring it.</summary>
+    void Write(ReadOnlySpan<byte> element);
+    /// <summary>Writes the end of the stream.</summary>
+    void WriteClose();
+    /// <summary>Sends what was written; completes when the connection can take more.</summary>
+    ValueTask FlushAsync(CancellationToken cancel);
+    /// <summary>Performs the server's side of the TLS handshake (RFC 6120 section 5.4.3.3).</summary>
+    ValueTask StartTlsAsync(CancellationToken cancel);
+    /// <summary>Ends the connection after what was flushed has gone out.</summary>
+    void Close();
+    /// <summary>Cuts the connection at once.</summary>
+    void Abort();
+}

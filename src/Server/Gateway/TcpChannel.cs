@@ -1,0 +1,176 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Security;
+using System.Text;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Streams;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Gateway;
+
+/// <summary>XML over TCP or TLS with the framing of RFC 6120.</summary>
+internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
+{
+    private static readonly StreamPipeReaderOptions TlsReader = new(bufferSize: 4096, useZeroByteReads: true);
+    private readonly XmppReader _reader;
+    private readonly Func<Stream, CancellationToken, Task<TlsSession>>? _startTls;
+    private readonly Action _abort;
+    private PipeReader _input;
+    private PipeWriter _output;
+    private TlsSession? _tls;
+
+    /// <param name="startTls">Performs the server's handshake; null when STARTTLS is not to be had.</param>
+    /// <param name="tls">The TLS session for direct TLS, or null.</param>
+    public TcpChannel(IDuplexPipe pipe, EndPoint? remote, XmppReaderLimits limits, TlsSession? tls, Func<Stream, CancellationToken, Task<TlsSession>>? startTls, Action abort)
+    {
+        _input = pipe.Input;
+        _output = pipe.Output;
+        _reader = new XmppReader(limits);
+        _tls = tls;
+        _startTls = startTls;
+        _abort = abort;
+        Remote = remote;
+    }
+
+    /// <inheritdoc/>
+    public EndPoint? Remote { get; }
+    /// <inheritdoc/>
+    public string Transport => _tls is null ? "tcp" : "tls";
+    /// <inheritdoc/>
+    public bool IsSecure => _tls is not null;
+    /// <inheritdoc/>
+    public bool CanStartTls => _tls is null && _startTls is not null;
+    /// <inheritdoc/>
+    public byte[]? ServerEndPoint => _tls?.ServerEndPoint;
+    /// <inheritdoc/>
+    public string? TlsVersion => _tls?.Version;
+    /// <inheritdoc/>
+    public Element? Element => _reader.Element;
+    /// <inheritdoc/>
+    public long BytesRead { get; private set; }
+    /// <inheritdoc/>
+    public long LastRead { get; private set; } = Environment.TickCount64;
+
+    /// <inheritdoc/>
+    public async ValueTask<XmppToken> ReadAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            var result = await _input.ReadAsync(cancel).ConfigureAwait(false);
+            if (result.IsCanceled) return XmppToken.None;
+            LastRead = Environment.TickCount64;
+            var buffer = result.Buffer;
+            var before = buffer.Length;
+            var token = XmppToken.None;
+            try
+            {
+                token = _reader.Read(ref buffer);
+            }
+            finally
+            {
+                BytesRead += before - buffer.Length;
+                _input.AdvanceTo(buffer.Start, token == XmppToken.None ? buffer.End : buffer.Start);
+            }
+            if (token != XmppToken.None) return token;
+            if (result.IsCompleted) return XmppToken.None;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Restart() => _reader.Reset();
+    /// <inheritdoc/>
+    public void SetLimits(XmppReaderLimits limits) => _reader.Limits = limits;
+
+    /// <inheritdoc/>
+    public void WriteHeader(string from, string id, string? to)
+    {
+        var header = new StringBuilder("<?xml version='1.0'?><stream:stream xmlns='").Append(Ns.Client).Append("' xmlns:stream='").Append(Ns.Stream)
+            .Append("' id='").Append(id).Append("' from='").Append(from).Append("' version='1.0' xml:lang='en'");
+        if (to is not null) header.Append(" to='").Append(System.Security.SecurityElement.Escape(to)).Append('\'');
+        Write(Encoding.UTF8.GetBytes(header.Append('>').ToString()));
+    }
+
+    /// <inheritdoc/>
+    public void Write(ReadOnlySpan<byte> element) => _output.Write(element);
+    /// <inheritdoc/>
+    public void WriteClose() => Write("</stream:stream>"u8);
+
+    /// <inheritdoc/>
+    public async ValueTask FlushAsync(CancellationToken cancel)
+    {
+        var result = await _output.FlushAsync(cancel).ConfigureAwait(false);
+        if (result.IsCompleted) throw new IOException("the connection is closed");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask StartTlsAsync(CancellationToken cancel)
+    {
+        // What came after <starttls/> in clear could be somebody else's: never carry it into the encrypted stream.
+        if (_input.TryRead(out var rest))
+        {
+            var injected = rest.Buffer.Length > 0;
+            _input.AdvanceTo(rest.Buffer.Start);
+            if (injected) throw new StreamException(StreamCondition.PolicyViolation, "data in clear after starttls");
+        }
+        _tls = await _startTls!(new DuplexStream(_input, _output), cancel).ConfigureAwait(false);
+        _input = PipeReader.Create(_tls.Stream!, TlsReader);
+        _output = PipeWriter.Create(_tls.Stream!, new StreamPipeWriterOptions(leaveOpen: true));
+        _reader.Reset();
+    }
+
+    /// <inheritdoc/>
+    public void Close() => _ = CloseAsync();
+
+    private async Task CloseAsync()
+    {
+        try
+        {
+            await _output.CompleteAsync().ConfigureAwait(false);
+        }
+        catch (Exception) { /* gone already */ }
+        _input.CancelPendingRead();
+    }
+
+    /// <inheritdoc/>
+    public void Abort()
+    {
+        _abort();
+        _input.CancelPendingRead();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_tls?.Stream is { } stream) await stream.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The two pipes of a connection as one stream, for the TLS handshake.</summary>
+    private sealed class DuplexStream(PipeReader input, PipeWriter output) : Stream
+    {
+        private readonly Stream _read = input.AsStream(leaveOpen: true);
+        private readonly Stream _write = output.AsStream(leaveOpen: true);
+
+        public override bool CanRead => true;
+        public override bool CanWrite => true;
+        public override bool CanSeek => false;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+        public override int Read(byte[] buffer, int offset, int count) => _read.Read(buffer, offset, count);
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => _read.ReadAsync(buffer, offset, count, cancellationToken);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _read.ReadAsync(buffer, cancellationToken);
+        public override void Write(byte[] buffer, int offset, int count) => _write.Write(buffer, offset, count);
+        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => _write.WriteAsync(buffer, offset, count, cancellationToken);
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => _write.WriteAsync(buffer, cancellationToken);
+        public override void Flush() => _write.Flush();
+        public override Task FlushAsync(CancellationToken cancellationToken) => _write.FlushAsync(cancellationToken);
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}
+
+/// <summary>What is known of a connection's TLS.</summary>
+/// <param name="Stream">The encrypted stream, or null when the listener does TLS itself.</param>
+/// <param name="ServerEndPoint">The tls-server-end-point channel binding (RFC 5929 section 4), or null.</param>
+/// <param name="Version">The TLS version.</param>
+internal sealed record TlsSession(SslStream? Stream, byte[]? ServerEndPoint, string? Version);

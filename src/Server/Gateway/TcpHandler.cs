@@ -1,0 +1,43 @@
+using System.Net;
+using System.Net.Security;
+using Indaba.Server.Streams;
+using Indaba.Xmpp.Sasl;
+using Indaba.Xmpp.Xml;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+
+namespace Indaba.Server.Gateway;
+
+/// <summary>Kestrel's connections on 5222 and 5223, each handed to a client stream.</summary>
+internal sealed class TcpHandler(Node node, Certificates certificates, ConnectionCounts counts) : ConnectionHandler
+{
+    /// <inheritdoc/>
+    public override async Task OnConnectedAsync(ConnectionContext connection)
+    {
+        var address = (connection.RemoteEndPoint as IPEndPoint)?.Address;
+        if (!counts.TryEnter(address)) return; // closing is the answer: telling each of a flood costs more
+        try
+        {
+            var direct = connection.Features.Get<ITlsHandshakeFeature>() is { } tls ? new TlsSession(null, EndPoint(certificates.Current), tls.Protocol.ToString()) : null;
+            var limits = node.Options.Limits;
+            await using var channel = new TcpChannel(connection.Transport, connection.RemoteEndPoint,
+                new XmppReaderLimits(limits.MaxStanzaBytesUnauthenticated, limits.MaxDepth, MaxElements: limits.MaxElementsUnauthenticated),
+                direct, direct is null ? StartTlsAsync : null, connection.Abort);
+            await new ClientStream(node, channel).RunAsync(node.StopToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            counts.Leave(address);
+        }
+    }
+
+    private async Task<TlsSession> StartTlsAsync(Stream stream, CancellationToken cancel)
+    {
+        var certificate = certificates.Current;
+        var ssl = new SslStream(stream, leaveInnerStreamOpen: false);
+        await ssl.AuthenticateAsServerAsync(certificate.StartTls, cancel).ConfigureAwait(false);
+        return new TlsSession(ssl, EndPoint(certificate), ssl.SslProtocol.ToString());
+    }
+
+    private static byte[]? EndPoint(ServerCertificate certificate) => ChannelBindings.ServerEndPoint(certificate.Leaf);
+}

@@ -1,0 +1,10 @@
+namespace Indaba.Server.Modules;
+
+/// <summary>The whole of what the server speaks. The order is the order of hooks within a stage; a reason stands beside each line that needs its place.</summary>
+internal static class All
+{
+    public static readonly Module[] Modules =
+    [
+        new LegacySession(),
+    ];
+}

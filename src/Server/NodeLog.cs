@@ -1,0 +1,31 @@
+using Indaba.Xmpp;
+
+namespace Indaba.Server;
+
+/// <summary>What the node's core logs. Contents of messages are never logged.</summary>
+internal static partial class NodeLog
+{
+    [LoggerMessage(100, LogLevel.Warning, "{Jid}: session ended, its client does not read what it is sent; what is in the log stays pending")]
+    public static partial void SessionOverflow(this ILogger log, Jid jid);
+
+    [LoggerMessage(101, LogLevel.Error, "{Jid}: reading the backlog failed; it is tried again")]
+    public static partial void BacklogFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(102, LogLevel.Error, "{Jid}: a stanza failed")]
+    public static partial void StanzaFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(103, LogLevel.Debug, "{Jid}: bound from {Address} over {Transport}, session {Id}")]
+    public static partial void Bound(this ILogger log, Jid jid, string address, string transport, string id);
+
+    [LoggerMessage(104, LogLevel.Debug, "{Jid}: resumed from {Address} over {Transport}, session {Id}")]
+    public static partial void Resumed(this ILogger log, Jid jid, string address, string transport, string id);
+
+    [LoggerMessage(105, LogLevel.Debug, "stream from {Address} closed: {Condition} {Text}")]
+    public static partial void StreamRefused(this ILogger log, string address, string condition, string? text);
+
+    [LoggerMessage(106, LogLevel.Error, "stream from {Address} failed")]
+    public static partial void StreamFailed(this ILogger log, string address, Exception error);
+
+    [LoggerMessage(107, LogLevel.Information, "login refused: {Name} from {Address}: {Condition}")]
+    public static partial void LoginRefused(this ILogger log, string name, string address, string condition);
+}

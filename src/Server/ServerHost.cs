@@ -1,0 +1,145 @@
+using System.Security.Cryptography;
+using Indaba.Server.Accounts;
+using Indaba.Server.Cluster;
+using Indaba.Server.Gateway;
+using Indaba.Server.Mailbox;
+using Indaba.Server.Options;
+using Indaba.Server.Sessions;
+using Indaba.Server.Storage;
+using Indaba.Server.Streams;
+using Indaba.Server.Telemetry;
+using Indaba.Xmpp.Streams;
+using Microsoft.AspNetCore.Connections;
+
+namespace Indaba.Server;
+
+/// <summary>Puts a node together, runs it, and takes it down in order.</summary>
+internal sealed class ServerHost : IAsyncDisposable
+{
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(8); // the whole stop stays under 10 s
+    private readonly CancellationTokenSource _stop = new();
+    private readonly WebApplication _app;
+    private readonly Database _database;
+    private readonly MailboxLog _mailbox;
+    private readonly Task _sweep;
+
+    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, CancellationTokenSource stop)
+    {
+        (_app, _database, _mailbox, Node, _stop) = (app, database, mailbox, node, stop);
+        _sweep = SweepAsync();
+    }
+
+    /// <summary>The running node.</summary>
+    public Node Node { get; }
+
+    /// <summary>Where it listens.</summary>
+    public IReadOnlyCollection<string> Addresses => [.. _app.Urls];
+
+    /// <summary>Opens the data, starts the silo and the listeners.</summary>
+    /// <exception cref="StorageException">The data cannot be opened.</exception>
+    /// <exception cref="CertificateException">There is no usable certificate.</exception>
+    public static async Task<ServerHost> StartAsync(Settings settings, TimeProvider time, CancellationToken cancel)
+    {
+        var options = settings.Current;
+        var stop = new CancellationTokenSource();
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "indaba" });
+        builder.Logging.AddIndaba(settings);
+        using var early = LoggerFactory.Create(l => l.AddIndaba(settings));
+        var database = await Database.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, early, cancel).ConfigureAwait(false);
+        var mailbox = await MailboxLog.OpenAsync(database, early, cancel).ConfigureAwait(false);
+        var secret = await SecretAsync(database).ConfigureAwait(false);
+
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(settings);
+        builder.Services.AddSingleton(database);
+        builder.Services.AddSingleton<Certificates>();
+        builder.Services.AddSingleton<ConnectionCounts>();
+        builder.Services.AddSingleton<TcpHandler>();
+        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), database, mailbox)
+        {
+            LoginSecret = secret,
+            StopToken = stop.Token,
+        });
+        builder.Services.AddRoutingCore();
+        builder.Host.UseOrleans(silo => silo.AddLocalSilo(options.Cluster));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => Listen(kestrel, options));
+
+        var app = builder.Build();
+        var node = app.Services.GetRequiredService<Node>();
+        app.UseWebSockets();
+        app.MapXmppWebSocket(node, app.Services.GetRequiredService<ConnectionCounts>());
+        await app.StartAsync(cancel).ConfigureAwait(false);
+        return new ServerHost(app, database, mailbox, node, stop);
+    }
+
+    private static void Listen(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions kestrel, ServerOptions options)
+    {
+        kestrel.AddServerHeader = false;
+        var certificates = kestrel.ApplicationServices.GetRequiredService<Certificates>();
+        foreach (var endPoint in Listeners.EndPoints(options.Bind, options.C2s.Port)) kestrel.Listen(endPoint, l => l.UseConnectionHandler<TcpHandler>());
+        foreach (var endPoint in Listeners.EndPoints(options.Bind, options.Tls.Port))
+        {
+            kestrel.Listen(endPoint, l =>
+            {
+                l.UseHttps(certificates.DirectTls);
+                l.UseConnectionHandler<TcpHandler>();
+            });
+        }
+        foreach (var endPoint in Listeners.EndPoints(options.Http.Bind, options.Http.Port)) kestrel.Listen(endPoint);
+        foreach (var endPoint in Listeners.EndPoints(options.Bind, options.Https.Port)) kestrel.Listen(endPoint, l => l.UseHttps(certificates.Https));
+    }
+
+    /// <summary>A secret of the data folder (see ScramKeys.Fake): made once, the same after every restart.</summary>
+    private static async Task<byte[]> SecretAsync(Database database)
+    {
+        var data = new DataStore(database);
+        if (await data.GetAsync(0, "server", "login-secret").ConfigureAwait(false) is { } known) return known;
+        var secret = RandomNumberGenerator.GetBytes(32);
+        await data.SetAsync(0, "server", "login-secret", secret).ConfigureAwait(false);
+        return secret;
+    }
+
+    private async Task SweepAsync()
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(250), Node.Time);
+        try
+        {
+            for (var tick = 1; await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false); tick++)
+            {
+                Node.Sessions.Sweep();
+                if (tick % 20 == 0) Node.Sessions.CheckAlive();
+            }
+        }
+        catch (OperationCanceledException) { /* stopping */ }
+    }
+
+    /// <summary>
+    /// Stops in order: nothing new begins, clients are told (system-shutdown), what was begun is committed. What a client
+    /// does not take in time stays pending.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var limit = new CancellationTokenSource(StopLimit, Node.Time);
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _sweep.ConfigureAwait(false);
+        try
+        {
+            var closing = new StreamClosing(StreamCondition.SystemShutdown);
+            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: false, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
+            await _app.StopAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) { /* the time is over; what matters is on disk */ }
+        await _mailbox.DisposeAsync().ConfigureAwait(false);
+        await _app.DisposeAsync().ConfigureAwait(false);
+        await _database.DisposeAsync().ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    /// <summary>The command line decides when the server stops, not the host.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,233 @@
+using Indaba.Server.Gateway;
+using Indaba.Server.Sessions;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Streams;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Streams;
+
+/// <summary>How far a stream has been negotiated.</summary>
+internal enum Phase
+{
+    /// <summary>Features offered: TLS and authentication are open.</summary>
+    Unauthenticated,
+    /// <summary>Authenticated, no resource bound.</summary>
+    Authenticated,
+    /// <summary>A session carries on.</summary>
+    Bound,
+}
+
+/// <summary>
+/// One client stream from its first byte to its end (RFC 6120): opening, STARTTLS, SASL, binding, then stanzas. A state
+/// machine over <see cref="Phase"/>; it reads, and until binding it also writes; after it the session writes.
+/// </summary>
+internal sealed class ClientStream
+{
+    private readonly Node _node;
+    private readonly SaslNegotiation _sasl;
+    private readonly Binding _binding;
+    private readonly Shaper _shaper;
+    private bool _opened, _closed;
+    private string? _streamId;
+
+    public ClientStream(Node node, IXmlChannel channel)
+    {
+        _node = node;
+        Channel = channel;
+        _sasl = new SaslNegotiation(node, this);
+        _binding = new Binding(node, this);
+        _shaper = new Shaper(node);
+    }
+
+    public IXmlChannel Channel { get; }
+    /// <summary>The present phase.</summary>
+    public Phase Phase { get; set; }
+    /// <summary>Who was authenticated, from then on.</summary>
+    public Login? Login { get; set; }
+    /// <summary>The session once it is bound or resumed.</summary>
+    public Session? Session { get; set; }
+    /// <summary>The address that the client claims in its stream header, unverified.</summary>
+    public Jid? ClaimedFrom { get; private set; }
+    /// <summary>State of a registration before login (XEP-0077, XEP-0379).</summary>
+    public object? Registration { get; set; }
+
+    /// <summary>Runs the stream to its end. Throws nothing.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(_node.Options.Limits.UnauthenticatedSeconds), _node.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
+        var cleanly = false;
+        try
+        {
+            cleanly = await LoopAsync(either.Token, stopping).ConfigureAwait(false);
+            if (cleanly) await CloseAsync(new StreamClosing()).ConfigureAwait(false);
+        }
+        catch (StreamException e)
+        {
+            _node.Log.StreamRefused(Channel.Remote?.ToString() ?? "", Kebab.Of(e.Condition), e.ErrorText);
+            await CloseAsync(new StreamClosing(e.Condition, e.ErrorText, e.Application)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            await CloseAsync(stopping.IsCancellationRequested ? new StreamClosing(StreamCondition.SystemShutdown) : new StreamClosing(StreamCondition.ConnectionTimeout, "no login in time")).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException { Source: "System.IO.Pipelines" } or System.Security.Authentication.AuthenticationException)
+        {
+            // The connection broke or its handshake failed: whoever was at the other end knows.
+        }
+        catch (Exception e)
+        {
+            _node.Log.StreamFailed(Channel.Remote?.ToString() ?? "", e);
+            await CloseAsync(new StreamClosing(StreamCondition.InternalServerError)).ConfigureAwait(false);
+        }
+        if (Session is { } session) await session.DetachAsync(Channel, mayResume: !cleanly).ConfigureAwait(false);
+        if (_closed) _ = AbortLaterAsync();
+        else Channel.Abort();
+    }
+
+    /// <summary>A client that does not read would keep a closed connection open for ever.</summary>
+    private async Task AbortLaterAsync()
+    {
+        await Task.Delay(TimeSpan.FromSeconds(5), _node.Time).ConfigureAwait(false);
+        Channel.Abort();
+    }
+
+    private async Task<bool> LoopAsync(CancellationToken untilLogin, CancellationToken stopping)
+    {
+        while (true)
+        {
+            var token = await Channel.ReadAsync(Phase == Phase.Bound ? CancellationToken.None : untilLogin).ConfigureAwait(false);
+            switch (token)
+            {
+                case XmppToken.None:
+                    return false;
+                case XmppToken.StreamClose:
+                    return true;
+                case XmppToken.StreamOpen:
+                    await OpenAsync(Channel.Element!).ConfigureAwait(false);
+                    break;
+                default:
+                    if (!await TakeAsync(Channel.Element!, stopping).ConfigureAwait(false)) return false;
+                    break;
+            }
+            await _shaper.TakeAsync(Channel.BytesRead, stopping).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The client's stream header (RFC 6120 section 4.7), first or after a restart.</summary>
+    private async ValueTask OpenAsync(Element header)
+    {
+        if (_opened) throw new StreamException(StreamCondition.NotAuthorized, "a stream restart was not due");
+        var wanted = header["to"];
+        _streamId = Ids.Token();
+        _opened = true;
+        Channel.WriteHeader(_node.Options.Domain, _streamId, header["from"]);
+        var expected = Channel.Transport == "websocket" ? ("open", Ns.Framing) : ("stream", Ns.Stream);
+        if ((header.Name, header.Namespace) != expected) throw new StreamException(header.Name == expected.Item1 ? StreamCondition.InvalidNamespace : StreamCondition.BadFormat);
+        if (!Jid.TryParse(wanted, out var to) || to != Jid.Parse(_node.Options.Domain)) throw new StreamException(wanted is null ? StreamCondition.ImproperAddressing : StreamCondition.HostUnknown);
+        if (header["version"] is not { } version || !version.StartsWith("1.", StringComparison.Ordinal)) throw new StreamException(StreamCondition.UnsupportedVersion);
+        ClaimedFrom = Jid.TryParse(header["from"], out var from) ? from : null;
+        if (header["from"] is not null && ClaimedFrom is null) throw new StreamException(StreamCondition.InvalidFrom);
+        await WriteFeaturesAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Sends the features of the present phase.</summary>
+    public ValueTask WriteFeaturesAsync()
+    {
+        Channel.Write(Features.ToBytes(_node, this, _sasl.Offer()));
+        return Channel.FlushAsync(CancellationToken.None);
+    }
+
+    private async ValueTask<bool> TakeAsync(Element element, CancellationToken stopping)
+    {
+        if (!_opened) throw new StreamException(StreamCondition.NotAuthorized);
+        switch (Phase)
+        {
+            case Phase.Unauthenticated:
+                await NegotiateAsync(element, stopping).ConfigureAwait(false);
+                break;
+            case Phase.Authenticated:
+                await _binding.TakeAsync(element).ConfigureAwait(false);
+                break;
+            default:
+                return await TakeBoundAsync(element).ConfigureAwait(false);
+        }
+        return true;
+    }
+
+    private async ValueTask NegotiateAsync(Element element, CancellationToken stopping)
+    {
+        if (element.Is("starttls", Ns.Tls)) await StartTlsAsync(stopping).ConfigureAwait(false);
+        else if (element.Namespace is Ns.Sasl or Ns.Sasl2) await _sasl.TakeAsync(element).ConfigureAwait(false);
+        else if (element.Namespace == Ns.StreamManagement) await WriteAsync(Management.Failed("unexpected-request", null)).ConfigureAwait(false);
+        else if (await PreLogin.TryTakeAsync(_node, this, element).ConfigureAwait(false) is { } reply) await WriteAsync(reply).ConfigureAwait(false);
+        else throw new StreamException(StreamCondition.NotAuthorized);
+    }
+
+    private async ValueTask StartTlsAsync(CancellationToken stopping)
+    {
+        if (!Channel.CanStartTls)
+        {
+            await WriteAsync(new Element("failure", Ns.Tls)).ConfigureAwait(false);
+            throw new StreamException(StreamCondition.NotAuthorized, "TLS is not to be had here");
+        }
+        await WriteAsync(new Element("proceed", Ns.Tls)).ConfigureAwait(false);
+        await Channel.StartTlsAsync(stopping).ConfigureAwait(false);
+        ExpectRestart();
+    }
+
+    private async ValueTask<bool> TakeBoundAsync(Element element)
+    {
+        if (!Session!.BeginTake(Channel)) return false; // another connection has resumed the session
+        try
+        {
+            await TakeBoundCoreAsync(element).ConfigureAwait(false);
+        }
+        finally { Session!.EndTake(); }
+        return true;
+    }
+
+    private ValueTask TakeBoundCoreAsync(Element element)
+    {
+        if (element.Namespace == Ns.Client) return Submission.TakeAsync(_node, Session!, element);
+        if (element.Namespace == Ns.StreamManagement) return Management.TakeAsync(_node, Session!, element);
+        if (element.Namespace == Ns.Csi)
+        {
+            Modules.Csi.OnNonza(Session!, element);
+            return ValueTask.CompletedTask;
+        }
+        throw new StreamException(StreamCondition.UnsupportedStanzaType);
+    }
+
+    /// <summary>The next thing must be a new stream header (RFC 6120 section 4.3.3).</summary>
+    public void ExpectRestart()
+    {
+        _opened = false;
+        Channel.Restart();
+    }
+
+    /// <summary>Writes one element of the negotiation; only before binding.</summary>
+    public ValueTask WriteAsync(Element element)
+    {
+        Channel.Write(XmppWriter.ToBytes(element, Ns.Client));
+        return Channel.FlushAsync(CancellationToken.None);
+    }
+
+    private async Task CloseAsync(StreamClosing closing)
+    {
+        try
+        {
+            _closed = true;
+            if (Session is { } session && session.Channel == Channel)
+            {
+                await session.EndAsync(notifyPeers: true, closing).ConfigureAwait(false);
+                return;
+            }
+            if (!_opened) Channel.WriteHeader(_node.Options.Domain, _streamId ?? Ids.Token(), null); // RFC 6120 section 4.9.1.2
+            closing.WriteTo(Channel);
+            await Channel.FlushAsync(CancellationToken.None).AsTask().WaitAsync(TimeSpan.FromSeconds(2), _node.Time).ConfigureAwait(false);
+            Channel.Close();
+        }
+        catch (Exception) { /* the connection is going anyway */ }
+    }
+}

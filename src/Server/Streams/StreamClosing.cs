@@ -1,0 +1,23 @@
+using System.Text;
+using Indaba.Server.Gateway;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Streams;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Streams;
+
+/// <summary>How the server closes a stream: with or without an error, then its end (RFC 6120 section 4.4, 4.9). The one place that writes stream errors.</summary>
+internal sealed record StreamClosing(StreamCondition? Condition = null, string? Text = null, Element? Application = null)
+{
+    /// <summary>Writes the error, if any, and the end of the stream.</summary>
+    public void WriteTo(IXmlChannel channel)
+    {
+        if (Condition is { } condition)
+        {
+            var error = new StringBuilder("<stream:error><").Append(Kebab.Of(condition)).Append(" xmlns='").Append(Ns.StreamErrors).Append("'/>");
+            if (Text is not null) error.Append("<text xmlns='").Append(Ns.StreamErrors).Append("' xml:lang='en'>").Append(System.Security.SecurityElement.Escape(Text)).Append("</text>");
+            channel.Write(Encoding.UTF8.GetBytes(error.Append(Application is null ? null : XmppWriter.ToString(Application)).Append("</stream:error>").ToString()));
+        }
+        channel.WriteClose();
+    }
+}

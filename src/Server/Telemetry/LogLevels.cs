@@ -1,0 +1,60 @@
+using Indaba.Server.Options;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+
+namespace Indaba.Server.Telemetry;
+
+/// <summary>Log levels follow the settings while running: loggers cache them, and read them anew when the settings change.</summary>
+internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptionsChangeTokenSource<LoggerFilterOptions>
+{
+    // They log by request or by call, in words for their own developers.
+    private static readonly string[] Chatty = ["Microsoft", "Orleans", "System"];
+
+    private readonly Settings _settings;
+    private ConfigurationReloadToken _changed = new();
+
+    public LogLevels(Settings settings)
+    {
+        _settings = settings;
+        settings.Changed += change =>
+        {
+            if (change.Keys.Any(k => k.Path.StartsWith("logging.", StringComparison.Ordinal))) Interlocked.Exchange(ref _changed, new ConfigurationReloadToken()).OnReload();
+        };
+    }
+
+    public string Name => Microsoft.Extensions.Options.Options.DefaultName;
+
+    public IChangeToken GetChangeToken() => Volatile.Read(ref _changed);
+
+    public void Configure(LoggerFilterOptions options)
+    {
+        var logging = _settings.Current.Logging;
+        options.MinLevel = logging.Level;
+        options.Rules.Clear();
+        var quiet = logging.Level > LogLevel.Warning ? logging.Level : LogLevel.Warning;
+        foreach (var category in Chatty) options.Rules.Add(new LoggerFilterRule(null, category, quiet, null));
+        foreach (var (category, level) in logging.Categories) options.Rules.Add(new LoggerFilterRule(null, category, level, null));
+    }
+}
+
+/// <summary>How the server logs.</summary>
+internal static class LoggingExtensions
+{
+    /// <summary>One line an event to standard output, at the levels of the settings.</summary>
+    public static ILoggingBuilder AddIndaba(this ILoggingBuilder logging, Settings settings)
+    {
+        logging.ClearProviders();
+        logging.Services.TryAddSingleton(TimeProvider.System);
+        logging.AddConsole(options => options.FormatterName = LineFormatter.FormatterName);
+        logging.AddConsoleFormatter<LineFormatter, ConsoleFormatterOptions>();
+        var levels = new LogLevels(settings);
+        logging.Services.RemoveAll<IConfigureOptions<LoggerFilterOptions>>(); // appsettings.json has no say here
+        logging.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(levels);
+        logging.Services.AddSingleton<IOptionsChangeTokenSource<LoggerFilterOptions>>(levels);
+        return logging;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Text;
+
+namespace Indaba.Server.Telemetry;
+
+/// <summary>
+/// Collects the instruments of some meters and writes them in the Prometheus text format 0.0.4. Own code because the
+/// OpenTelemetry exporter for it has no stable version.
+/// </summary>
+internal sealed class PrometheusExporter : IDisposable
+{
+    public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
+    private static readonly string[] Meters = ["Indaba", "System.Runtime", "Microsoft.AspNetCore.Server.Kestrel"];
+
+    private readonly ConcurrentDictionary<Instrument, MetricFamily> _families = new();
+    private readonly Lock _scraping = new();
+    private readonly MeterListener _listener = new();
+
+    /// <param name="factory">Only meters of this factory (and those of no factory) are collected: several servers may live in one process, in tests.</param>
+    public PrometheusExporter(IMeterFactory? factory = null)
+    {
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            var meter = instrument.Meter;
+            if (!Meters.Contains(meter.Name) || (factory is not null && meter.Scope is not null && !ReferenceEquals(meter.Scope, factory))) return;
+            listener.EnableMeasurementEvents(instrument, _families.GetOrAdd(instrument, static i => new MetricFamily(i)));
+        };
+        _listener.SetMeasurementEventCallback<byte>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));
+        _listener.SetMeasurementEventCallback<short>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));
+        _listener.SetMeasurementEventCallback<int>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));
+        _listener.SetMeasurementEventCallback<long>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));
+        _listener.SetMeasurementEventCallback<float>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));
+        _listener.SetMeasurementEventCallback<double>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));
+        _listener.SetMeasurementEventCallback<decimal>(static (_, value, tags, family) => ((MetricFamily)family!).Record((double)value, tags));
+        _listener.Start();
+    }
+
+    /// <summary>All values now.</summary>
+    public string Scrape()
+    {
+        lock (_scraping)
+        {
+            foreach (var family in _families.Values) family.BeginScrape();
+            _listener.RecordObservableInstruments();
+            var text = new StringBuilder(16 * 1024);
+            var written = new HashSet<string>();
+            foreach (var family in _families.Values.OrderBy(f => f.Name, StringComparer.Ordinal))
+            {
+                if (written.Add(family.Name)) family.Write(text); // a name twice would make the whole page invalid
+            }
+            return text.ToString();
+        }
+    }
+
+    public void Dispose() => _listener.Dispose();
+}
