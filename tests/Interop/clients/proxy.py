@@ -1,0 +1,50 @@
+"""A TCP proxy between a client and the server: it can swallow bytes on the way and cut the sockets hard."""
+import asyncio
+import socket
+import struct
+
+
+class Proxy:
+    def __init__(self, server_port):
+        self.server_port = server_port
+        self.swallow = False       # set: bytes of either direction are taken and thrown away
+        self.connections = 0
+        self._writers = set()
+        self._listener = None
+        self.port = None
+
+    async def start(self):
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        return self
+
+    async def _accept(self, reader, writer):
+        self.connections += 1
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server_port)
+        self._writers |= {writer, server_writer}
+        await asyncio.gather(self._copy(reader, server_writer), self._copy(server_reader, writer))
+
+    async def _copy(self, reader, writer):
+        try:
+            while data := await reader.read(65536):
+                if not self.swallow:
+                    writer.write(data)
+                    await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            self._writers.discard(writer)
+
+    def cut(self):
+        """Resets every connection on both sides (RST, no closing handshake) and lets bytes pass again."""
+        for writer in list(self._writers):
+            linger_zero = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_zero)
+            writer.transport.abort()
+        self._writers.clear()
+        self.swallow = False
+
+    async def close(self):
+        self.cut()
+        self._listener.close()
