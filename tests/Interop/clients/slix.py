@@ -157,7 +157,7 @@ class World:
         self.proxies = []
 
     async def account(self, name):
-        account = Account(f"{name}-{secrets.token_hex(3)}", secrets.token_urlsafe(12))
+        account = Account(f"{name}-{secrets.token_hex(3)}", secrets.token_hex(12))
         command = [part.format(name=account.name, password=account.password) for part in ADD_USER]
         adding = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL,
                                                       stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)

@@ -18,7 +18,9 @@ storage = "internal"
 ssl = {{ certificate = "{folder}/cert.pem"; key = "{folder}/key.pem" }}
 consider_websocket_secure = true
 default_archive_policy = true
+plugin_paths = {{ "{folder}" }}
 modules_enabled = {{
+    "mam_on_domain",
     "disco", "roster", "saslauth", "tls", "blocklist", "carbons", "mam", "offline", "ping", "presence", "message", "iq",
     "smacks", "version", "websocket", "posix", "admin_shell",
 }}
@@ -32,6 +34,8 @@ class Server:
 
     def __init__(self, folder, ports):
         self.config = folder / "prosody.cfg.lua"
+        # profanity 0.13 looks for the archive at the domain only; Prosody announces it, as it may, at the account only
+        (folder / "mod_mam_on_domain.lua").write_text('module:add_feature("urn:xmpp:mam:2");')
         self.config.write_text(CONFIG.format(folder=folder, domain=self.domain, **ports))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={self.domain}",
                         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
