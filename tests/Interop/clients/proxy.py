@@ -8,7 +8,7 @@ class Proxy:
     def __init__(self, server_port):
         self.server_port = server_port
         self.swallow = False       # set: bytes of either direction are taken and thrown away
-        self.connections = 0
+        self._swallowed = {"client": asyncio.Event(), "server": asyncio.Event()}
         self._writers = set()
         self._listener = None
         self.port = None
@@ -19,22 +19,28 @@ class Proxy:
         return self
 
     async def _accept(self, reader, writer):
-        self.connections += 1
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server_port)
         self._writers |= {writer, server_writer}
-        await asyncio.gather(self._copy(reader, server_writer), self._copy(server_reader, writer))
+        await asyncio.gather(self._copy("client", reader, server_writer), self._copy("server", server_reader, writer))
 
-    async def _copy(self, reader, writer):
+    async def _copy(self, sender, reader, writer):
         try:
             while data := await reader.read(65536):
-                if not self.swallow:
-                    writer.write(data)
-                    await writer.drain()
+                if self.swallow:
+                    self._swallowed[sender].set()
+                    continue
+                writer.write(data)
+                await writer.drain()
         except OSError:
             pass
         finally:
             writer.close()
             self._writers.discard(writer)
+
+    async def has_swallowed(self, sender):
+        """Waits until something from "client" or "server" was thrown away."""
+        await self._swallowed[sender].wait()
+        self._swallowed[sender].clear()
 
     def cut(self):
         """Resets every connection on both sides (RST, no closing handshake) and lets bytes pass again."""

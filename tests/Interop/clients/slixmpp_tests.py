@@ -216,7 +216,7 @@ async def resumption_after_a_cut(world):
         lost = [f"{turn} cut, message {n}" for n in range(3)]
         for text in lost:
             bob.say(alice_account.jid, text)
-        await bob.round_trip()
+        await proxy.has_swallowed("server")
         proxy.cut()
         bob.say(alice_account.jid, f"{turn} cut, said while away")
         await bob.round_trip()
