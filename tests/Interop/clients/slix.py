@@ -14,6 +14,7 @@ from report import Failure
 
 DOMAIN = os.environ["INTEROP_DOMAIN"]
 PORT = int(os.environ["INTEROP_PORT"])
+TLS_PORT = int(os.environ["INTEROP_TLS_PORT"])
 ADD_USER = json.loads(os.environ["INTEROP_ADD_USER"])
 WAIT_LIMIT = 15   # seconds for any single thing that is waited for
 PLUGINS = (30, 59, 85, 92, 184, 191, 198, 199, 203, 280, 297, 313, 333, 334, 359)
@@ -129,7 +130,8 @@ class Client(ClientXMPP):
         return message["id"]
 
     async def log_in(self, presence=True):
-        self.connect(("127.0.0.1", self.port), force_starttls=True)
+        direct = self.port == TLS_PORT
+        self.connect(("127.0.0.1", self.port), use_ssl=direct, force_starttls=not direct)
         event, _ = await self.expect_event("session_start", "failed_all_auth")
         if event == "failed_all_auth":
             raise Failure(f"{self.requested_jid} could not log in")

@@ -4,7 +4,7 @@ import ssl
 
 import report
 from report import Failure, check
-from slix import DOMAIN, World, is_message
+from slix import DOMAIN, TLS_PORT, World, is_message
 from slixmpp.exceptions import IqError
 
 
@@ -15,6 +15,11 @@ async def login_with_scram_over_starttls(world):
     check(alice["feature_mechanisms"].mech.name.startswith("SCRAM-"), f"logged in with {alice['feature_mechanisms'].mech.name}")
     check(alice.boundjid.resource == "laptop", f"bound as {alice.boundjid}")
     await alice.expect_event("sm_enabled")
+
+
+async def login_over_direct_tls(world):
+    alice = await world.log_in(await world.account("alice"), port=TLS_PORT)
+    check("starttls" not in alice.features, "STARTTLS was used inside TLS")
 
 
 async def wrong_password_is_refused(world):
@@ -287,6 +292,7 @@ async def blocking(world):
 
 TESTS = [
     login_with_scram_over_starttls,
+    login_over_direct_tls,
     wrong_password_is_refused,
     roster_set_get_and_push,
     subscription_handshake,

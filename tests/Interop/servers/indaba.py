@@ -17,10 +17,9 @@ class Server:
         self.ports = ports
 
     def start_command(self):
-        return [*self.command, "run", "--data", self.data,
-                "--set", f"Domain={self.domain}",
-                "--set", f"Listen:Xmpp=127.0.0.1:{self.ports['xmpp']}",
-                "--set", f"Listen:Http=127.0.0.1:{self.ports['http']}"]
+        settings = {"domain": self.domain, "bind": "127.0.0.1", "c2s.port": self.ports["xmpp"], "tls.port": self.ports["tls"],
+                    "http.bind": "127.0.0.1", "http.port": self.ports["http"], "https.port": "off"}
+        return [*self.command, "run", "--data", self.data, *(part for name, value in settings.items() for part in ("--set", f"{name}={value}"))]
 
     def add_user_command(self, name, password):
         return [*self.command, "user", "add", f"{name}@{self.domain}", "--password", password, "--data", self.data]
