@@ -1,8 +1,9 @@
 // strophe.js over WebSocket (RFC 7395) with SCRAM. One function, one test.
 import { Strophe, stx } from 'strophe.js';
-import { check, domain, Failure, find, hasText, World } from './client.mjs';
+import { report } from './report.mjs';
+import { Client, find } from './strophe.mjs';
+import { check, domain, World } from './world.mjs';
 
-const testLimit = 60_000;   // ms; the waits inside a test are shorter and say what they waited for
 const receipts = 'urn:xmpp:receipts', markers = 'urn:xmpp:chat-markers:0', delay = 'urn:xmpp:delay', mam = 'urn:xmpp:mam:2';
 const rsm = 'http://jabber.org/protocol/rsm';
 
@@ -148,7 +149,7 @@ async function unknown_request_gets_an_error(world) {
     check(answer.includes('service-unavailable'), `the answer was ${answer}`);
 }
 
-const tests = [
+await report('strophe', [
     login_with_scram_over_websocket,
     wrong_password_is_refused,
     roster_set_get_and_push,
@@ -157,31 +158,4 @@ const tests = [
     archive_pages_backward_and_forward,
     resumption_after_a_cut,
     unknown_request_gets_an_error,
-];
-
-async function run(test) {
-    const world = new World();
-    let limit;
-    const tooLong = new Promise((_, reject) => {
-        limit = setTimeout(() => reject(new Failure(`not done within ${testLimit / 1000} s`)), testLimit);
-    });
-    try {
-        await Promise.race([test(world), tooLong]);
-        return null;
-    } catch (error) {
-        if (!(error instanceof Failure)) console.error(error);
-        return error.message.replace(/\s+/g, ' ');
-    } finally {
-        clearTimeout(limit);
-        await world.close();
-    }
-}
-
-const wanted = process.argv.slice(2);
-for (const test of tests) {
-    const name = `strophe/${test.name}`;
-    if (wanted.length && !wanted.some((prefix) => name.startsWith(prefix))) continue;
-    const why = await run(test);
-    console.log(why === null ? `ok ${name}` : `FAILED ${name}: ${why}`);
-}
-process.exit(0);
+], () => new World(Client, process.env.INTEROP_WEBSOCKET));
