@@ -1,4 +1,5 @@
-using Indaba.Server.Mailbox;
+using Indaba.Server.Streams;
+using Indaba.Xmpp.Streams;
 using Indaba.Xmpp;
 using Orleans.Concurrency;
 using Orleans.Placement;
@@ -43,6 +44,8 @@ internal sealed class AccountGrain(Node node) : Grain, IAccountGrain
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         if (_account is null) return;
+        // Held grains are not collected; should one go all the same, its devices log in again rather than sit with an account that nobody finds.
+        foreach (var session in _account.Sessions) await session.EndAsync(notifyPeers: false, new StreamClosing(StreamCondition.Reset));
         await _account.CloseAsync(); // what was begun is committed before anybody else may give positions
         node.Accounts.Leave(_account);
     }

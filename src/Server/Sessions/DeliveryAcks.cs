@@ -91,6 +91,11 @@ internal sealed class DeliveryAcks(Node node, Session session, Lock @lock, Outbo
         if (seq < 0) return false;
         _asked = false;
         if (seq > 0) session.Account.MoveCursor(session.Device, seq);
+        if (Owes() && !_timer)
+        {
+            _timer = true; // it acked what it had then; ask for the rest
+            node.Sessions.AskLater(session);
+        }
         return true;
     }
 

@@ -11,8 +11,11 @@ internal abstract class InboxItem
     public virtual bool Counted => true;
     /// <summary>True for an item that works only once everything before it is done.</summary>
     public virtual bool WaitsForHead => false;
-    /// <summary>Called once, when everything before it is done; not called for an item that does not wait.</summary>
-    public virtual void AtHead(Inbox inbox) { }
+    /// <summary>
+    /// Called once, when everything before it is done; not for an item that does not wait. <paramref name="onCaller"/> is
+    /// false on somebody else's thread (that of the commits), which must not be held up.
+    /// </summary>
+    public virtual void AtHead(Inbox inbox, bool onCaller) { }
 }
 
 /// <summary>
@@ -62,14 +65,14 @@ internal sealed class Inbox(int bound)
             _items.Enqueue(item);
             if (item.Counted && item.WaitsForHead) _waiting++;
         }
-        Advance();
+        Advance(item);
     }
 
     /// <summary>Marks an item as done and moves on over finished heads. Thread-safe.</summary>
     public void Complete(InboxItem item)
     {
         lock (_lock) item.Done = true;
-        Advance();
+        Advance(null);
     }
 
     /// <summary>Completes when there is room for more: the read loop waits for it, so a slow database makes back-pressure.</summary>
@@ -82,7 +85,7 @@ internal sealed class Inbox(int bound)
         }
     }
 
-    private void Advance()
+    private void Advance(InboxItem? added)
     {
         while (true)
         {
@@ -104,7 +107,7 @@ internal sealed class Inbox(int bound)
             room?.TrySetResult();
             empty?.TrySetResult();
             if (head is null) return;
-            head.AtHead(this); // completes the item at once or later; nothing behind it starts before
+            head.AtHead(this, ReferenceEquals(head, added)); // completes the item at once or later; nothing behind it starts before
         }
     }
 }

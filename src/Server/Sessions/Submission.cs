@@ -43,7 +43,7 @@ internal sealed class Submission(Node node, Session session, Stanza stanza, bool
     private Task _ran = Task.CompletedTask;
 
     /// <inheritdoc/>
-    public override void AtHead(Inbox inbox) => _ran = RunAsync();
+    public override void AtHead(Inbox inbox, bool onCaller) => _ran = onCaller ? RunAsync() : Task.Run(RunAsync);
 
     /// <summary>Routes the stanza. The item is completed here, or by the commit for a message that is stored.</summary>
     private async Task RunAsync()

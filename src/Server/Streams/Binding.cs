@@ -119,15 +119,13 @@ internal sealed class Binding(Node node, ClientStream stream)
             success.Add("authorization-identifier", Ns.Sasl2, session.Jid.ToString());
             answer = success.Add(resumed);
         }
-        stream.Session = session; // before it writes: an error from here on belongs to it
-        stream.Phase = Phase.Bound;
         if (session.Resume(stream.Channel, h, XmppWriter.ToBytes(answer, Ns.Client)))
         {
+            stream.Session = session;
+            stream.Phase = Phase.Bound;
             node.Log.Resumed(session.Jid, session.Address, session.Transport, session.Id[..12]);
             return null;
         }
-        stream.Session = null;
-        stream.Phase = Phase.Authenticated;
         return Management.Failed("item-not-found", handled);
     }
 
@@ -140,11 +138,11 @@ internal sealed class Binding(Node node, ClientStream stream)
             if (account is null || account.Id != stream.Login!.Account.Id || node.Stopping) throw new StreamException(StreamCondition.NotAuthorized);
             foreach (var old in account.Sessions.Where(s => s.Jid == jid || (device.Key.StartsWith("ua:", StringComparison.Ordinal) && s.Device.Key == device.Key)))
                 await old.EndAsync(notifyPeers: true, new StreamClosing(StreamCondition.Conflict)).ConfigureAwait(false);
-            await node.Accounts.HoldAsync(account).ConfigureAwait(false);
             var session = new Session(node, account, jid, device, stream.Channel);
             if (account.Attach(session, out var tooMany))
             {
                 node.Sessions.Add(session);
+                await node.Accounts.HoldAsync(account).ConfigureAwait(false);
                 return session;
             }
             if (tooMany) throw new StreamException(StreamCondition.ResourceConstraint, "too many sessions of this account");

@@ -27,7 +27,7 @@ internal sealed class ClientStream
     private readonly SaslNegotiation _sasl;
     private readonly Binding _binding;
     private readonly Shaper _shaper;
-    private bool _opened;
+    private bool _opened, _closed;
     private string? _streamId;
 
     public ClientStream(Node node, IXmlChannel channel)
@@ -81,6 +81,14 @@ internal sealed class ClientStream
             await CloseAsync(new StreamClosing(StreamCondition.InternalServerError)).ConfigureAwait(false);
         }
         if (Session is { } session) await session.DetachAsync(Channel, mayResume: !cleanly).ConfigureAwait(false);
+        if (_closed) _ = AbortLaterAsync();
+        else Channel.Abort();
+    }
+
+    /// <summary>A client that does not read would keep a closed connection open for ever.</summary>
+    private async Task AbortLaterAsync()
+    {
+        await Task.Delay(TimeSpan.FromSeconds(5), _node.Time).ConfigureAwait(false);
         Channel.Abort();
     }
 
@@ -209,9 +217,10 @@ internal sealed class ClientStream
     {
         try
         {
-            if (Session is { } session)
+            _closed = true;
+            if (Session is { } session && session.Channel == Channel)
             {
-                if (session.Channel == Channel) await session.EndAsync(notifyPeers: true, closing).ConfigureAwait(false);
+                await session.EndAsync(notifyPeers: true, closing).ConfigureAwait(false);
                 return;
             }
             if (!_opened) Channel.WriteHeader(_node.Options.Domain, _streamId ?? Ids.Token(), null); // RFC 6120 section 4.9.1.2

@@ -73,7 +73,7 @@ internal static class Management
         public override bool Counted => false;
         public override bool WaitsForHead => true;
 
-        public override void AtHead(Inbox inbox)
+        public override void AtHead(Inbox inbox, bool onCaller)
         {
             session.SendAck(inbox.Handled);
             inbox.Complete(this);
