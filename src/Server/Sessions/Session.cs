@@ -296,6 +296,12 @@ internal sealed class Session
     /// <summary>Sets where the device's delivery begins; called once, at attachment, before any entry is offered.</summary>
     public void StartAt(long acked, long last, bool named) { lock (_lock) _backlog.StartAt(acked, last, named); }
 
+    /// <summary>The device reads what is archived up to now from the archive (XEP-0386 section 4.1): it is not pushed as well.</summary>
+    public void ArchiveCovers() => ArchivedUpTo = Account.CommittedSeq;
+
+    /// <summary>Archived entries up to this position are not pushed (see <see cref="ArchiveCovers"/>).</summary>
+    public long ArchivedUpTo { get; private set; }
+
     /// <summary>The client's delivery has moved: asks for more of what waits in the log.</summary>
     public void Continue() => _backlog.Continue();
 

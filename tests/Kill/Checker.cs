@@ -1,0 +1,72 @@
+namespace Indaba.Kill;
+
+/// <summary>One line of the verdict.</summary>
+/// <param name="Name">What is counted.</param>
+/// <param name="Count">How often; 0 is right.</param>
+/// <param name="Examples">Some of the cases.</param>
+internal sealed record Finding(string Name, int Count, IReadOnlyList<string> Examples);
+
+/// <summary>Compares what was acknowledged, shown and archived. It knows nothing of servers, so it can be tried on made-up ledgers.</summary>
+internal static class Checker
+{
+    /// <summary>Judges all pairs together.</summary>
+    public static IReadOnlyList<Finding> Judge(IReadOnlyList<Ledger> ledgers) =>
+    [
+        Count(ledgers, "never acknowledged", l => Enumerable.Range(1, l.Sent).Except(l.Acked).Select(n => $"{n}")),
+        Count(ledgers, "lost: acknowledged, neither shown nor archived", l => l.Acked.Except(Numbers(l.Shown)).Except(Numbers(l.ReceiverArchive)).Select(n => $"{n}")),
+        Count(ledgers, "acknowledged, not shown to the receiver", l => l.Acked.Except(Numbers(l.Shown)).Select(n => $"{n}")),
+        Count(ledgers, "acknowledged, not in the receiver's archive", l => l.Acked.Except(Numbers(l.ReceiverArchive)).Select(n => $"{n}")),
+        Count(ledgers, "acknowledged, not in the sender's archive", l => l.Acked.Except(Numbers(l.SenderArchive)).Select(n => $"{n}")),
+        Count(ledgers, "stored twice by the receiver", l => Twice(l.ReceiverArchive)),
+        Count(ledgers, "stored twice by the sender", l => Twice(l.SenderArchive)),
+        Count(ledgers, "shown twice", l => Twice(l.Shown)),
+        Count(ledgers, "out of order in the receiver's archive", l => Inversions(l.ReceiverArchive)),
+        Count(ledgers, "out of order in the sender's archive", l => Inversions(l.SenderArchive)),
+        Count(ledgers, "shown out of order", l => Inversions(l.Shown)),
+        Count(ledgers, "shown with an id that the archive does not have", l => l.Shown.Where(s => s.StanzaId is not null).Select(s => s.StanzaId!).Except(l.ReceiverArchive.Select(s => s.StanzaId!))),
+        Count(ledgers, "shown without a stanza-id", l => l.Shown.Where(s => s.StanzaId is null).Select(s => $"{s.Number}")),
+        Count(ledgers, "delivered again after the device's ack", l => Enumerable.Repeat("message", l.Repeated)),
+        Count(ledgers, "bounced", l => Enumerable.Repeat("error", l.Bounced)),
+        Count(ledgers, "protocol faults", l => l.Faults),
+    ];
+
+    /// <summary>The line of the table of peers.</summary>
+    public static string TableLine(string server, IReadOnlyList<Ledger> ledgers)
+    {
+        var findings = Judge(ledgers).ToDictionary(f => f.Name, f => f.Count);
+        return $"| {server} | {ledgers.Sum(l => l.Acked.Count):N0} | {findings["lost: acknowledged, neither shown nor archived"]} | {findings["stored twice by the receiver"]} | {findings["out of order in the receiver's archive"]} | {findings["shown twice"]} | {findings["shown out of order"]} |";
+    }
+
+    private static Finding Count(IReadOnlyList<Ledger> ledgers, string name, Func<Ledger, IEnumerable<string>> cases)
+    {
+        var count = 0;
+        var examples = new List<string>();
+        foreach (var ledger in ledgers)
+        {
+            foreach (var one in cases(ledger))
+            {
+                count++;
+                if (examples.Count < 5) examples.Add($"{ledger.Sender}: {one}");
+            }
+        }
+        return new Finding(name, count, examples);
+    }
+
+    private static IEnumerable<int> Numbers(IEnumerable<Sighting> seen) => seen.Select(s => s.Number);
+
+    private static IEnumerable<string> Twice(IEnumerable<Sighting> seen) =>
+        seen.GroupBy(s => s.OriginId).SelectMany(g => g.Skip(1)).Select(s => $"{s.Number}");
+
+    /// <summary>Messages that stand after one with a higher number. A second copy is counted elsewhere and not here.</summary>
+    private static IEnumerable<string> Inversions(IEnumerable<Sighting> seen)
+    {
+        var highest = 0;
+        var known = new HashSet<int>();
+        foreach (var s in seen)
+        {
+            if (!known.Add(s.Number)) continue;
+            if (s.Number < highest) yield return $"{s.Number} after {highest}";
+            highest = Math.Max(highest, s.Number);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using Indaba.Server.Tests.Wire;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Kill;
+
+/// <summary>A message as a receiver saw it or an archive holds it.</summary>
+/// <param name="Number">The number that the sender gave it: 1, 2, 3, …</param>
+/// <param name="OriginId">The sender's id for it (XEP-0359).</param>
+/// <param name="StanzaId">The id that the own server gave it; null when it gave none.</param>
+internal readonly record struct Sighting(int Number, string OriginId, string? StanzaId);
+
+/// <summary>What one sender sent to one receiver and what became of it. The checker works on this and nothing else.</summary>
+internal sealed class Ledger(int pair)
+{
+    private readonly Lock _lock = new();
+    private readonly List<string> _originIds = []; // index 0 is message 1
+    private readonly HashSet<int> _acked = [];
+    private readonly List<Sighting> _shown = [];
+    private readonly HashSet<string> _stanzaIds = [];
+    private readonly HashSet<int> _shownNumbers = [];
+
+    /// <summary>The sender's account.</summary>
+    public string Sender { get; } = $"sender{pair}";
+    /// <summary>The receiver's account.</summary>
+    public string Receiver { get; } = $"receiver{pair}";
+    /// <summary>Times that a message was sent again after a break.</summary>
+    public int Resent { get; set; }
+    /// <summary>Messages that came back as errors.</summary>
+    public int Bounced { get; set; }
+    /// <summary>Copies that the receiver recognised by their stanza-id and did not show.</summary>
+    public int Dropped { get; private set; }
+    /// <summary>Messages that came again at a new login after the device had acknowledged everything and logged out.</summary>
+    public int Repeated { get; set; }
+    /// <summary>Protocol faults noted on the way, as text.</summary>
+    public List<string> Faults { get; } = [];
+    /// <summary>The receiver's archive at the end.</summary>
+    public IReadOnlyList<Sighting> ReceiverArchive { get; set; } = [];
+    /// <summary>The sender's archive at the end.</summary>
+    public IReadOnlyList<Sighting> SenderArchive { get; set; } = [];
+
+    /// <summary>Messages made so far.</summary>
+    public int Sent
+    {
+        get { lock (_lock) return _originIds.Count; }
+    }
+
+    /// <summary>The numbers that the server has taken responsibility for.</summary>
+    public IReadOnlySet<int> Acked
+    {
+        get { lock (_lock) return new HashSet<int>(_acked); }
+    }
+
+    /// <summary>What the receiver showed, in order.</summary>
+    public IReadOnlyList<Sighting> Shown
+    {
+        get { lock (_lock) return [.. _shown]; }
+    }
+
+    /// <summary>True when all that was sent has been acknowledged and shown.</summary>
+    public bool IsComplete
+    {
+        get { lock (_lock) return _acked.Count == _originIds.Count && _shownNumbers.Count >= _originIds.Count; }
+    }
+
+    /// <summary>True when all that was sent has been acknowledged.</summary>
+    public bool IsAcked
+    {
+        get { lock (_lock) return _acked.Count == _originIds.Count; }
+    }
+
+    /// <summary>Makes the next message; returns its number.</summary>
+    public int Next()
+    {
+        lock (_lock)
+        {
+            _originIds.Add(System.Security.Cryptography.RandomNumberGenerator.GetHexString(24, lowercase: true));
+            return _originIds.Count;
+        }
+    }
+
+    /// <summary>The stanza of a message: the same bytes each time it is sent.</summary>
+    public Element Stanza(int number)
+    {
+        string origin;
+        lock (_lock) origin = _originIds[number - 1];
+        return new Element("message", Ns.Client).With("to", $"{Receiver}@localhost").With("type", "chat").With("id", origin)
+            .Add("body", Ns.Client, $"{Sender} {number}")
+            .Add(new Element("origin-id", Ns.StanzaIds).With("id", origin));
+    }
+
+    /// <summary>Notes an ack.</summary>
+    public void Ack(int number)
+    {
+        lock (_lock) _acked.Add(number);
+    }
+
+    /// <summary>The receiver got a message: it shows it unless it knows its stanza-id.</summary>
+    public void Receive(Sighting seen)
+    {
+        lock (_lock)
+        {
+            if (seen.StanzaId is not null && !_stanzaIds.Add(seen.StanzaId))
+            {
+                Dropped++;
+                return;
+            }
+            _shown.Add(seen);
+            _shownNumbers.Add(seen.Number);
+        }
+    }
+
+    /// <summary>The last stanza-id shown: where the archive is asked to begin.</summary>
+    public string? LastStanzaId
+    {
+        get { lock (_lock) return _shown.LastOrDefault(s => s.StanzaId is not null).StanzaId; }
+    }
+
+    /// <summary>Notes a protocol fault.</summary>
+    public void Fault(string text)
+    {
+        lock (_lock) Faults.Add(text);
+    }
+
+    /// <summary>Reads a message of this pair; null when it is something else. <paramref name="account"/> is whose stanza-id counts.</summary>
+    public Sighting? Read(Element message, string account)
+    {
+        if (!message.Is("message", Ns.Client) || message["type"] == "error") return null;
+        var body = message.ChildText("body", Ns.Client)?.Split(' ');
+        if (body is not [var sender, var number] || sender != Sender) return null;
+        var stanzaId = message.Children("stanza-id", Ns.StanzaIds).FirstOrDefault(e => e["by"] == $"{account}@localhost")?["id"];
+        return new Sighting(int.Parse(number, System.Globalization.CultureInfo.InvariantCulture), message.Child("origin-id", Ns.StanzaIds)?["id"] ?? message["id"] ?? "", stanzaId);
+    }
+}

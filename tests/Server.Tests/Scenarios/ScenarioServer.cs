@@ -1,0 +1,93 @@
+using System.Collections.Concurrent;
+using Indaba.Server.Tests.Scenarios;
+using Indaba.Server.Tests.Wire;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(ScenarioServer))]
+
+namespace Indaba.Server.Tests.Scenarios;
+
+/// <summary>
+/// The one server that all scenarios share, started with the first. INDABA_PEER=prosody runs them against Prosody
+/// instead: where both fail, look at the scenario first.
+/// </summary>
+public sealed class ScenarioServer : IAsyncLifetime
+{
+    private static readonly string? Peer = Environment.GetEnvironmentVariable("INDABA_PEER");
+    private readonly Lazy<Task<TestServer>> _server = new(StartNew);
+    private readonly ConcurrentDictionary<string, Lazy<Task>> _runs = new();
+    private readonly SemaphoreSlim _atOnce = new(8);
+    private readonly SemaphoreSlim _ownServers = new(2);
+
+    /// <summary>The name of the server under test.</summary>
+    public static string ServerName => Peer ?? "indaba";
+
+    /// <summary>The shared server.</summary>
+    internal Task<TestServer> Shared => _server.Value;
+
+    /// <summary>A server that can be killed without harm to others.</summary>
+    internal static async Task<TestServer> StartNew() => Peer switch
+    {
+        null => await ServerProcess.StartNew(),
+        "prosody" => await ProsodyProcess.StartNew(),
+        _ => throw new InvalidOperationException($"INDABA_PEER={Peer}: prosody is the only peer known"),
+    };
+
+    /// <summary>
+    /// The outcome of a scenario. The first call starts all of <paramref name="all"/>, several at once: that they
+    /// share a server without disturbing each other is a part of the test.
+    /// </summary>
+    internal async Task Outcome(string path, IReadOnlyList<Scenario> all)
+    {
+        foreach (var scenario in all) _ = Start(scenario).Value;
+        await Start(all.Single(s => s.Path == path)).Value;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_server.IsValueCreated) await (await _server.Value).DisposeAsync();
+        _atOnce.Dispose();
+        _ownServers.Dispose();
+    }
+
+    private Lazy<Task> Start(Scenario scenario) => _runs.GetOrAdd(scenario.Path, _ => new Lazy<Task>(() => Task.Run(() => scenario.NeedsOwnServer ? PlayAlone(scenario) : PlayShared(scenario))));
+
+    private async Task PlayShared(Scenario scenario)
+    {
+        await _atOnce.WaitAsync();
+        try
+        {
+            await Play(scenario, await Shared);
+        }
+        finally
+        {
+            _atOnce.Release();
+        }
+    }
+
+    private async Task PlayAlone(Scenario scenario)
+    {
+        await _ownServers.WaitAsync();
+        try
+        {
+            await using var server = await StartNew();
+            await Play(scenario, server);
+        }
+        finally
+        {
+            _ownServers.Release();
+        }
+    }
+
+    private static async Task Play(Scenario scenario, TestServer server)
+    {
+        var suffix = ScenarioRun.NewSuffix();
+        await Accounts.Add(server, ScenarioRun.AccountsOf(scenario, suffix));
+        await using var run = new ScenarioRun(scenario, server, suffix);
+        await run.Play();
+    }
+}
