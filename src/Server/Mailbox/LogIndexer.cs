@@ -72,13 +72,14 @@ internal sealed partial class LogIndexer : IBatchPart
     {
         var pass = _pass!;
         var started = _time.GetTimestamp();
+        var time = moment == Moment.Busy ? SliceTime * Math.Max(1, _tail.Count / MaxTail) : SliceTime; // falls behind no further than it must
         var log = connection.Prepare("INSERT OR IGNORE INTO log_index (account, seq, pos, kind, at, lag) VALUES (?,?,?,?,?,?)");
         var peer = connection.Prepare("INSERT OR IGNORE INTO peer_index (account, peer, seq, pos, kind, at) VALUES (?,?,?,?,?,?)");
         try
         {
             for (_writing = _written; _writing < pass.Entries.Count; _writing++)
             {
-                if (_writing % RowsPerLook == 0 && _writing > _written && _time.GetElapsedTime(started) > SliceTime) return;
+                if (_writing % RowsPerLook == 0 && _writing > _written && _time.GetElapsedTime(started) > time) return;
                 var entry = pass.Entries[_writing];
                 log.Bind(1, entry.Account).Bind(2, entry.Seq).Bind(3, entry.Pos).Bind(4, entry.Kind).Bind(5, entry.At).Bind(6, entry.Lag).Step();
                 log.Reset();
