@@ -174,6 +174,7 @@ internal sealed class Account
     public bool IsPendingFor(Session session, LogEntry entry, bool named)
     {
         if (entry.Direction != Direction.In || !entry.Flags.HasFlag(EntryFlags.Pending)) return false;
+        if (entry.Seq <= session.ArchivedUpTo && entry.Flags.HasFlag(EntryFlags.Archived)) return false;
         if (entry.Target == session.Jid.Resource) return true;
         lock (Lock)
         {

@@ -33,12 +33,13 @@ internal static class Copies
     public static Copy Decide(Session session, LogEntry entry)
     {
         if (entry.Direction == Direction.Out)
-            return session.Carbons && MayCopy(entry) && entry.Sender != session.Jid.ToString() ? Copy.CarbonSent : Copy.None;
+            return session.Carbons && MayCopy(entry) && entry.Sender != session.JidText ? Copy.CarbonSent : Copy.None;
         if (!entry.Flags.HasFlag(EntryFlags.Pending)) return Copy.None;
-        if (entry.Target is null) return session.TakesMessages ? Copy.Plain : Copy.None;
-        if (entry.Target == session.Jid.Resource) return Copy.Plain;
-        if (!session.Account.HasResource(entry.Target)) return session.TakesMessages ? Copy.Plain : Copy.None;
-        return session.Carbons && MayCopy(entry) ? Copy.CarbonReceived : Copy.None;
+        // RFC 6121 section 8.5: to the resource; to all that take messages when none was named or it is not there.
+        var named = entry.Target is not null && (entry.Target == session.Jid.Resource || session.Account.HasResource(entry.Target));
+        if (named ? entry.Target == session.Jid.Resource : session.TakesMessages) return Copy.Plain;
+        // XEP-0280 section 7: each other one that asked for copies; but a device has what it sent itself.
+        return session.Carbons && MayCopy(entry) && entry.Sender != session.JidText ? Copy.CarbonReceived : Copy.None;
     }
 
     private static bool MayCopy(LogEntry entry) => !entry.Flags.HasFlag(EntryFlags.Private);
@@ -65,17 +66,48 @@ internal static class Copies
     /// <summary>A time as XEP-0082 writes it.</summary>
     public static string Stamp(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
-    /// <summary>Wraps a stanza as a carbon (XEP-0280 sections 7 and 8), from the own bare JID as receivers must check.</summary>
+    /// <summary>
+    /// Wraps a stanza as a carbon (XEP-0280 sections 7 and 8), from the own bare JID as receivers must check, of the same
+    /// type. The stanza's bytes are spliced in; they lack only the declaration of their default namespace.
+    /// </summary>
     public static byte[] Carbon(Session session, string kind, ReadOnlySpan<byte> message)
     {
-        var bare = System.Security.SecurityElement.Escape(session.Jid.Bare.ToString());
-        var head = Encoding.UTF8.GetBytes($"<message from='{bare}' to='{System.Security.SecurityElement.Escape(session.Jid.ToString())}' type='chat'><{kind} xmlns='{Ns.Carbons}'><forwarded xmlns='{Ns.Forward}'><message xmlns='{Ns.Client}'");
-        var tail = Encoding.UTF8.GetBytes($"</forwarded></{kind}></message>");
+        var type = TypeOf(message);
+        var head = Encoding.UTF8.GetBytes($"<message from='{session.Account.EscapedJid}' to='{System.Security.SecurityElement.Escape(session.JidText)}'{(type.Length == 0 ? "" : " type='")}");
+        var middle = Encoding.UTF8.GetBytes($"{(type.Length == 0 ? "" : "'")}><{kind} xmlns='{Ns.Carbons}'><forwarded xmlns='{Ns.Forward}'><message xmlns='{Ns.Client}'");
         var inner = message["<message".Length..];
-        var result = new byte[head.Length + inner.Length + tail.Length];
-        head.CopyTo(result, 0);
-        inner.CopyTo(result.AsSpan(head.Length));
-        tail.CopyTo(result, head.Length + inner.Length);
+        var tail = Encoding.UTF8.GetBytes($"</forwarded></{kind}></message>");
+        var result = new byte[head.Length + type.Length + middle.Length + inner.Length + tail.Length];
+        var rest = result.AsSpan();
+        Put(ref rest, head);
+        Put(ref rest, type);
+        Put(ref rest, middle);
+        Put(ref rest, inner);
+        Put(ref rest, tail);
         return result;
+    }
+
+    private static void Put(ref Span<byte> rest, ReadOnlySpan<byte> part)
+    {
+        part.CopyTo(rest);
+        rest = rest[part.Length..];
+    }
+
+    /// <summary>The value of the type attribute in the start tag of a stanza that <see cref="Xmpp.Xml.XmppWriter"/> wrote; empty when it has none.</summary>
+    internal static ReadOnlySpan<byte> TypeOf(ReadOnlySpan<byte> stanza)
+    {
+        // The writer quotes with ' and escapes it within values, so quotes part names from values.
+        var at = 0;
+        while (true)
+        {
+            var quote = stanza[at..].IndexOfAny((byte)'\'', (byte)'>');
+            if (quote < 0 || stanza[at + quote] == '>') return default;
+            var name = stanza.Slice(at, quote);
+            at += quote + 1;
+            var end = stanza[at..].IndexOf((byte)'\'');
+            if (end < 0) return default;
+            if (name.EndsWith(" type="u8)) return stanza.Slice(at, end);
+            at += end + 1;
+        }
     }
 }

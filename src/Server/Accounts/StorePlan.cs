@@ -17,20 +17,23 @@ internal sealed class StorePlan
     public bool Archive { get; set; }
     /// <summary>Copied to other devices (XEP-0280).</summary>
     public bool Copy { get; set; }
+    /// <summary>
+    /// Called when the message is on disk for the recipient, or was handed to its devices when it is not stored; gets the
+    /// time in unix milliseconds. Not called for a repeated send. Set at the stage Delivering. Runs on the completion loop: must not block.
+    /// </summary>
+    public Action<long>? WhenTaken { get; set; }
 
     /// <summary>
-    /// The plan for a message: hints first (XEP-0334), then everything but what has meaning only in the moment, that is
-    /// headlines, errors, groupchat, and messages that carry nothing but a chat state (XEP-0085; XEP-0160 section 3).
+    /// The plan for a message. Stored: by type (XEP-0160 section 3: normal and chat, but not what carries only a chat
+    /// state), unless a hint says otherwise (XEP-0334; hints in errors count for nothing). Copied: XEP-0280 section 6.1.
     /// </summary>
     public static StorePlan Of(Message message)
     {
-        var e = message.Element;
-        var plan = new StorePlan { Copy = IsCopied(message) };
-        if (message.Type is MessageType.Groupchat or MessageType.Headline or MessageType.Error) return plan;
-        if (e.Child("no-store", Ns.Hints) is not null) return plan;
-        var forever = e.Child("no-permanent-store", Ns.Hints) is null;
-        plan.Store = e.Child("store", Ns.Hints) is not null || HasContent(e);
-        plan.Archive = plan.Store && forever;
+        var traits = Read(message.Element);
+        var plan = new StorePlan { Copy = IsCopied(message.Type, traits) };
+        if (message.Type is MessageType.Error or MessageType.Groupchat || traits.HasFlag(Traits.NoStore)) return plan;
+        plan.Store = traits.HasFlag(Traits.Store) || (traits.HasFlag(Traits.Content) && message.Type != MessageType.Headline);
+        plan.Archive = plan.Store && !traits.HasFlag(Traits.NoPermanentStore);
         return plan;
     }
 
@@ -38,24 +41,59 @@ internal sealed class StorePlan
     public EntryFlags Flags(Direction direction) =>
         (Archive ? EntryFlags.Archived : 0) | (direction == Direction.In ? EntryFlags.Pending : 0) | (Copy ? 0 : EntryFlags.Private);
 
-    private static bool HasContent(Element message)
+    /// <summary>True when the <c>x</c> of muc#user in a message invites to a room or declines (XEP-0045 section 7.8.2): no message between occupants.</summary>
+    public static bool IsInvitation(Element x) => x.Child("invite", Ns.MucUser) is not null || x.Child("decline", Ns.MucUser) is not null;
+
+    /// <summary>Section 6.1 of XEP-0280. What an error answers is not seen here: see the module Carbons.</summary>
+    private static bool IsCopied(MessageType type, Traits traits)
     {
-        foreach (var child in message.Elements)
-        {
-            if (child.Namespace is Ns.ChatStates or Ns.Hints or Ns.StanzaIds or Ns.Delay) continue;
-            if (child.Is("thread", Ns.Client)) continue;
-            return true;
-        }
-        return false;
+        if (type is MessageType.Groupchat or MessageType.Error || (traits & (Traits.Private | Traits.NoCopy)) != 0) return false;
+        return type == MessageType.Chat || (type == MessageType.Normal && traits.HasFlag(Traits.Body)) || (traits & (Traits.Im | Traits.Invitation)) != 0;
     }
 
-    /// <summary>XEP-0280 section 6.1: chats; of type normal what has a body or tells of a chat; never private or no-copy.</summary>
-    private static bool IsCopied(Message message)
+    private static Traits Read(Element message)
     {
-        var e = message.Element;
-        if (message.Type is MessageType.Groupchat or MessageType.Headline or MessageType.Error) return false;
-        if (e.Child("private", Ns.Carbons) is not null || e.Child("no-copy", Ns.Hints) is not null) return false;
-        if (message.Type == MessageType.Chat || e.Child("body", Ns.Client) is not null) return true;
-        return e.ChildOf(Ns.Receipts) is not null || e.ChildOf(Ns.ChatMarkers) is not null || e.ChildOf(Ns.ChatStates) is not null;
+        var traits = Traits.None;
+        var nodes = message.Nodes;
+        for (var i = 0; i < nodes.Count; i++) if (nodes[i] is Element child) traits |= TraitsOf(child);
+        return traits;
+    }
+
+    private static Traits TraitsOf(Element child) => child.Namespace switch
+    {
+        Ns.Client => child.Name switch { "thread" => Traits.None, "body" => Traits.Content | Traits.Body, _ => Traits.Content },
+        Ns.ChatStates => Traits.Im,
+        Ns.Receipts or Ns.ChatMarkers => Traits.Content | Traits.Im,
+        Ns.StanzaIds or Ns.Delay => Traits.None,
+        Ns.Hints => child.Name switch
+        {
+            "no-store" => Traits.NoStore,
+            "no-permanent-store" => Traits.NoPermanentStore,
+            "store" => Traits.Store,
+            "no-copy" => Traits.NoCopy,
+            _ => Traits.None,
+        },
+        Ns.Carbons => child.Name == "private" ? Traits.Private : Traits.Content,
+        Ns.Conference => Traits.Content | Traits.Invitation,
+        Ns.MucUser => IsInvitation(child) ? Traits.Content | Traits.Invitation : Traits.Content,
+        _ => Traits.Content,
+    };
+
+    [Flags]
+    private enum Traits
+    {
+        None = 0,
+        /// <summary>Anything that has meaning beyond the moment.</summary>
+        Content = 1,
+        Body = 2,
+        /// <summary>Payloads "typically used in IM" (XEP-0184, XEP-0085, XEP-0333).</summary>
+        Im = 4,
+        /// <summary>To a room, direct (XEP-0249) or by it (XEP-0045).</summary>
+        Invitation = 8,
+        NoStore = 16,
+        NoPermanentStore = 32,
+        Store = 64,
+        NoCopy = 128,
+        Private = 256,
     }
 }

@@ -6,5 +6,8 @@ internal static class All
     public static readonly Module[] Modules =
     [
         new LegacySession(),
+        new Archive(),
+        new Carbons(),
+        new Csi(),
     ];
 }

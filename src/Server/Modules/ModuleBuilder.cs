@@ -16,6 +16,7 @@ internal sealed class ModuleBuilder
     private readonly List<Func<Node, Element>> _serverForms = [];
     private readonly List<Func<Node, Element?>> _streamFeatures = [];
     private readonly List<BindInline> _bindInline = [];
+    private readonly List<Func<Session, ValueTask<Element?>>> _boundExtras = [];
     private readonly Dictionary<(Target, IqType, string, string), IqHandler> _iq = [];
     private readonly List<StageHandler>[] _stages = [.. Enumerable.Range(0, StageCount).Select(_ => new List<StageHandler>())];
     private int _sessionSlots, _accountSlots;
@@ -44,6 +45,8 @@ internal sealed class ModuleBuilder
     public IReadOnlyList<Func<Node, Element?>> StreamFeatures => _streamFeatures;
     /// <summary>Features that can be switched on inside Bind 2 (XEP-0386).</summary>
     public IReadOnlyList<BindInline> BindInline => _bindInline;
+    /// <summary>What every answer to Bind 2 carries (XEP-0386 section 4.4).</summary>
+    public IReadOnlyList<Func<Session, ValueTask<Element?>>> BoundExtras => _boundExtras;
     /// <summary>The hooks of a stage, in order.</summary>
     public IReadOnlyList<StageHandler> Hooks(Stage stage) => _stages[(int)stage];
     /// <summary>How many slots a session has.</summary>
@@ -85,6 +88,9 @@ internal sealed class ModuleBuilder
 
     /// <summary>Offers a feature inside Bind 2.</summary>
     public ModuleBuilder OnBind(BindInline inline) { _bindInline.Add(inline); return this; }
+
+    /// <summary>Adds to every answer to Bind 2 (null: nothing).</summary>
+    public ModuleBuilder OnBound(Func<Session, ValueTask<Element?>> extra) { _boundExtras.Add(extra); return this; }
 
     /// <summary>Registers a further specification (one that needs no code of its own file).</summary>
     public ModuleBuilder Also(Spec spec) { _specs.Add(spec); return this; }

@@ -33,7 +33,8 @@ internal sealed class Router(Node node)
             if (!await RunAsync(Stage.Delivering, session, account, message, plan).ConfigureAwait(false)) return false;
             if (!plan.Store || !senderPlan.Store)
             {
-                DeliverLive(session, account, message, plan);
+                DeliverLive(session, senderPlan, account, message, plan);
+                plan.WhenTaken?.Invoke(node.Time.GetUtcNow().ToUnixTimeMilliseconds());
                 return false;
             }
             var result = node.Delivery.Submit(session, item, message, session.Account, senderPlan, account, plan, error => Reply(session, message.Element, StanzaError.Of(error)));
@@ -54,7 +55,7 @@ internal sealed class Router(Node node)
     /// Delivers a message that has meaning only in the moment: to whom it is addressed and who is there (RFC 6121 section
     /// 8.5.2.1.1, 8.5.2.2.1, 8.5.3.1, 8.5.3.2.1), with copies (XEP-0280).
     /// </summary>
-    private static void DeliverLive(Session from, Account account, Message message, StorePlan plan)
+    private static void DeliverLive(Session from, StorePlan senderPlan, Account account, Message message, StorePlan plan)
     {
         var to = message.To!.Value;
         var target = to.Resource is null ? null : account.Find(to.Resource);
@@ -64,15 +65,16 @@ internal sealed class Router(Node node)
             if (message.Type == MessageType.Error || (to.IsFull && message.Type == MessageType.Headline)) return;
         }
         var bytes = XmppWriter.ToBytes(message.Element, Ns.Client);
+        var hold = HeldBack.KeyOf(message.Element);
         foreach (var session in account.Sessions)
         {
-            if (session == target || (target is null && session.TakesMessages)) session.SendStanza(message.Element, bytes);
-            else if (target is not null && session.Carbons && plan.Copy && session != from) session.SendBytes(Copies.Carbon(session, "received", bytes), counted: true);
+            if (session == target || (target is null && session.TakesMessages)) session.SendBytes(bytes, counted: true, hold);
+            else if (session.Carbons && plan.Copy && session != from) session.SendBytes(Copies.Carbon(session, "received", bytes), counted: true, hold is null ? null : "r" + hold);
         }
-        if (!plan.Copy || from.Account == account) return;
+        if (!senderPlan.Copy || from.Account == account) return;
         foreach (var session in from.Account.Sessions)
         {
-            if (session != from && session.Carbons) session.SendBytes(Copies.Carbon(session, "sent", bytes), counted: true);
+            if (session != from && session.Carbons) session.SendBytes(Copies.Carbon(session, "sent", bytes), counted: true, hold is null ? null : "s " + to);
         }
     }
 

@@ -47,8 +47,41 @@ internal sealed class Outbox(int window, int hardBytes)
     /// <summary>XEP-0198 is on from the moment that this answer is written (section 3): what waits before it is not counted.</summary>
     public void KeepAfter(byte[] enabled) => Add(new OutItem(enabled, KeepMark, Counted: false));
 
-    /// <summary>Adds an item to what waits.</summary>
+    /// <summary>How much can be added at once and leave as much again: stanzas and bytes.</summary>
+    public (int Stanzas, long Bytes) Room => (Math.Max(0, (window * 4) - _waiting.Count - _unacked.Count) / 2, Math.Max(0, hardBytes - _bytes) / 2);
+
+    /// <summary>What an inactive client gets later (XEP-0352); null while it is active.</summary>
+    public HeldBack? Held { get; private set; }
+
+    /// <summary>The client is inactive from now on.</summary>
+    public void HoldBack() => Held ??= new HeldBack();
+
+    /// <summary>The client is active again: what was held waits to be written.</summary>
+    public void EndHoldBack()
+    {
+        ReleaseHeld();
+        Held = null;
+    }
+
+    private void ReleaseHeld()
+    {
+        if (Held is { Count: > 0 } held) held.Release(bytes => Enqueue(new OutItem(bytes, 0, Counted: true)));
+    }
+
+    /// <summary>Adds a stanza that an inactive client can have later; a newer one with the same key replaces it.</summary>
+    public void AddHoldable(string key, OutItem item)
+    {
+        if (Held?.Take(key, item.Bytes) != true) Add(item);
+    }
+
+    /// <summary>Adds an item to what waits; what was held back comes before it, so that the order is kept.</summary>
     public void Add(OutItem item)
+    {
+        if (item.Counted) ReleaseHeld();
+        Enqueue(item);
+    }
+
+    private void Enqueue(OutItem item)
     {
         _waiting.Enqueue(item);
         _bytes += item.Bytes.Length;

@@ -36,6 +36,7 @@ internal sealed class Session
         _node = node;
         Account = account;
         Jid = jid;
+        JidText = jid.ToString();
         Device = device;
         _channel = channel;
         Address = channel.Remote?.ToString() ?? "";
@@ -55,6 +56,8 @@ internal sealed class Session
     public Account Account { get; }
     /// <summary>The full JID.</summary>
     public Jid Jid { get; }
+    /// <summary>The full JID as text: compared with the sender of each entry.</summary>
+    public string JidText { get; }
     /// <summary>What names the device, for cursors and repeated sends.</summary>
     public DeviceKey Device { get; }
     /// <summary>When it was bound.</summary>
@@ -76,8 +79,8 @@ internal sealed class Session
     public bool Carbons { get; set; }
     /// <summary>True while resumption is allowed (XEP-0198 section 5).</summary>
     public bool Resumable { get; set; }
-    /// <summary>Holds back what an inactive client does not need now (XEP-0352); null when it is active.</summary>
-    public Func<Element, bool>? HoldBack { get; set; }
+    /// <summary>True while the client says that nobody looks at it (XEP-0352).</summary>
+    public bool Inactive { get; private set; }
 
     /// <summary>A module's own state on this session.</summary>
     public T? Get<T>(Slot<T> slot) where T : class => (T?)_slots?[slot.Index];
@@ -106,16 +109,16 @@ internal sealed class Session
     public bool Send(Element element) => SendBytes(XmppWriter.ToBytes(element, Ns.Client), counted: true);
 
     /// <summary>As <see cref="Send"/> for a stanza that is serialised already; an inactive client may get it later (XEP-0352).</summary>
-    public void SendStanza(Element element, byte[] bytes)
-    {
-        if (HoldBack?.Invoke(element) != true) SendBytes(bytes, counted: true);
-    }
+    public void SendStanza(Element element, byte[] bytes) => SendBytes(bytes, counted: true, Inactive ? HeldBack.KeyOf(element) : null);
 
     /// <summary>Sends an element of the protocol's own, which XEP-0198 does not count.</summary>
     public bool SendUncounted(byte[] bytes) => SendBytes(bytes, counted: false);
 
-    /// <summary>As <see cref="Send"/>, already serialised (shared bytes are fine).</summary>
-    public bool SendBytes(byte[] bytes, bool counted)
+    /// <summary>
+    /// As <see cref="Send"/>, already serialised (shared bytes are fine). With <paramref name="holdKey"/> an inactive
+    /// client gets it later, or a newer one with the same key in its place (XEP-0352, <see cref="HeldBack.KeyOf"/>).
+    /// </summary>
+    public bool SendBytes(byte[] bytes, bool counted, string? holdKey = null)
     {
         lock (_lock)
         {
@@ -123,7 +126,8 @@ internal sealed class Session
             if (!_outbox.IsFull)
             {
                 if (!counted && _channel is null) return true;
-                _outbox.Add(new OutItem(bytes, 0, counted));
+                if (holdKey is null) _outbox.Add(new OutItem(bytes, 0, counted));
+                else _outbox.AddHoldable(holdKey, new OutItem(bytes, 0, counted));
                 if (_dirty) return true; // the completion loop is about to flush this session
                 goto kick;
             }
@@ -134,6 +138,33 @@ internal sealed class Session
     kick:
         Kick();
         return true;
+    }
+
+    /// <summary>Sends stanzas in one piece. The caller has asked <see cref="Room"/> before.</summary>
+    public void SendAll(ReadOnlySpan<byte[]> stanzas)
+    {
+        lock (_lock)
+        {
+            if (State == SessionState.Ended) return;
+            foreach (var bytes in stanzas) _outbox.Add(new OutItem(bytes, 0, Counted: true));
+            if (_dirty) return;
+        }
+        Kick();
+    }
+
+    /// <summary>How many stanzas and bytes the session takes at once without coming near the bound that ends it.</summary>
+    public (int Stanzas, long Bytes) Room { get { lock (_lock) return _outbox.Room; } }
+
+    /// <summary>The client tells whether somebody looks at it (XEP-0352).</summary>
+    public void SetInactive(bool inactive)
+    {
+        lock (_lock)
+        {
+            Inactive = inactive;
+            if (inactive) _outbox.HoldBack();
+            else _outbox.EndHoldBack();
+        }
+        if (!inactive) Kick();
     }
 
     /// <summary>Offers a committed entry; called in order of positions, on the completion loop.</summary>
@@ -265,6 +296,12 @@ internal sealed class Session
     /// <summary>Sets where the device's delivery begins; called once, at attachment, before any entry is offered.</summary>
     public void StartAt(long acked, long last, bool named) { lock (_lock) _backlog.StartAt(acked, last, named); }
 
+    /// <summary>The device reads what is archived up to now from the archive (XEP-0386 section 4.1): it is not pushed as well.</summary>
+    public void ArchiveCovers() => ArchivedUpTo = Account.CommittedSeq;
+
+    /// <summary>Archived entries up to this position are not pushed (see <see cref="ArchiveCovers"/>).</summary>
+    public long ArchivedUpTo { get; private set; }
+
     /// <summary>The client's delivery has moved: asks for more of what waits in the log.</summary>
     public void Continue() => _backlog.Continue();
 
@@ -361,6 +398,8 @@ internal sealed class Session
             _expiry?.Dispose();
             _expiry = null;
             _outbox.Rewind();
+            _outbox.EndHoldBack(); // XEP-0352 section 5.2: a resumed stream is active
+            Inactive = false;
             Acks.Forget();
             State = SessionState.Connected;
             Address = channel.Remote?.ToString() ?? "";

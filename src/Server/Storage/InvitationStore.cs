@@ -1,4 +1,6 @@
-#pragma warning disable CS9113 // bodies follow
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+
 namespace Indaba.Server.Storage;
 
 /// <summary>
@@ -8,24 +10,51 @@ namespace Indaba.Server.Storage;
 internal sealed record Invitation(
     string Token, string Kind, long? CreatedBy, DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, int MaxUses, int Uses, Role Role, string? RosterJid);
 
-/// <summary>Invitations: tokens from a CSPRNG, with an end and a number of uses.</summary>
+/// <summary>Invitations: tokens from a CSPRNG, with an end and a number of uses. Those of an account go when it is deleted.</summary>
 internal sealed class InvitationStore(Database database)
 {
+    private const string Columns = "token, kind, created_by, created_at, expires_at, max_uses, uses, role, roster_jid";
+
     /// <summary>Keeps a new invitation; false when the token exists.</summary>
-    public Task<bool> CreateAsync(Invitation invitation, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<bool> CreateAsync(Invitation invitation, CancellationToken cancel = default) => database.WriteAsync(connection => connection.Run("""
+        INSERT INTO invitation (token, kind, created_by, created_at, expires_at, max_uses, uses, role, roster_jid)
+        VALUES (@token, @kind, @creator, @created, @expires, @max, @uses, @role, @roster) ON CONFLICT (token) DO NOTHING
+        """,
+        ("token", invitation.Token), ("kind", invitation.Kind), ("creator", invitation.CreatedBy), ("created", invitation.CreatedAt.ToUnixTimeMilliseconds()),
+        ("expires", invitation.ExpiresAt.ToUnixTimeMilliseconds()), ("max", (long)invitation.MaxUses), ("uses", (long)invitation.Uses),
+        ("role", (long)invitation.Role), ("roster", invitation.RosterJid)) > 0, cancel);
 
     /// <summary>An invitation that can be used now, or null (unknown, used up or expired).</summary>
-    public Task<Invitation?> FindAsync(string token, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<Invitation?> FindAsync(string token, CancellationToken cancel = default) =>
+        database.ReadAsync((token, now: database.Time.GetUtcNow()), static (connection, key) => Find(connection, key.token, key.now), cancel);
 
     /// <summary>Counts one use, if one is left and it has not expired; returns the row after it, or null. Of two at once for the last use one wins.</summary>
-    public Task<Invitation?> TryUseAsync(string token, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<Invitation?> TryUseAsync(string token, CancellationToken cancel = default) =>
+        database.WriteAsync(connection => TryUse(connection, token, database.Time.GetUtcNow()), cancel);
 
     /// <summary>Invitations made by an account (null: by anybody), newest first, at most <paramref name="limit"/>, expired and used ones included.</summary>
-    public Task<IReadOnlyList<Invitation>> ListAsync(long? createdBy, int limit, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<IReadOnlyList<Invitation>> ListAsync(long? createdBy, int limit, CancellationToken cancel = default) =>
+        database.ReadAsync((createdBy, limit), static IReadOnlyList<Invitation> (connection, page) => page.createdBy is { } creator
+            ? connection.Rows($"SELECT {Columns} FROM invitation WHERE created_by = @creator ORDER BY created_at DESC, token LIMIT @limit", Read, ("creator", creator), ("limit", page.limit))
+            : connection.Rows($"SELECT {Columns} FROM invitation ORDER BY created_at DESC, token LIMIT @limit", Read, ("limit", page.limit)), cancel);
 
     /// <summary>Removes an invitation; with <paramref name="createdBy"/> only when that account made it. False when there was none.</summary>
-    public Task<bool> RevokeAsync(string token, long? createdBy = null, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<bool> RevokeAsync(string token, long? createdBy = null, CancellationToken cancel = default) => database.WriteAsync(connection => createdBy is { } creator
+        ? connection.Run("DELETE FROM invitation WHERE token = @token AND created_by = @creator", ("token", token), ("creator", creator)) > 0
+        : connection.Run("DELETE FROM invitation WHERE token = @token", ("token", token)) > 0, cancel);
 
     /// <summary>Removes those expired before <paramref name="before"/>, at most <paramref name="limit"/>; returns how many.</summary>
-    public Task<int> PruneAsync(DateTimeOffset before, int limit, CancellationToken cancel = default) => throw new NotImplementedException();
+    public Task<int> PruneAsync(DateTimeOffset before, int limit, CancellationToken cancel = default) => database.WriteAsync(connection => connection.Run(
+        "DELETE FROM invitation WHERE token IN (SELECT token FROM invitation WHERE expires_at < @before ORDER BY expires_at LIMIT @limit)",
+        ("before", before.ToUnixTimeMilliseconds()), ("limit", limit)), cancel);
+
+    internal static Invitation? Find(SqliteConnection connection, string token, DateTimeOffset now) => connection.Row(
+        $"SELECT {Columns} FROM invitation WHERE token = @token AND uses < max_uses AND expires_at > @now", Read, ("token", token), ("now", now.ToUnixTimeMilliseconds()));
+
+    internal static Invitation? TryUse(SqliteConnection connection, string token, DateTimeOffset now) => connection.Row(
+        $"UPDATE invitation SET uses = uses + 1 WHERE token = @token AND uses < max_uses AND expires_at > @now RETURNING {Columns}",
+        Read, ("token", token), ("now", now.ToUnixTimeMilliseconds()));
+
+    private static Invitation Read(DbDataReader row) => new(
+        row.GetString(0), row.GetString(1), row.LongOrNull(2), row.Time(3), row.Time(4), row.GetInt32(5), row.GetInt32(6), (Role)row.GetInt64(7), row.StringOrNull(8));
 }

@@ -73,7 +73,9 @@ internal sealed class Binding(Node node, ClientStream stream)
         if (string.IsNullOrEmpty(tag) || !login.Bare.TryWithResource($"{tag}/{name}", out var jid)) login.Bare.TryWithResource(name, out jid);
         var device = login.Agent?.Id is { } agent ? DeviceKey.OfUserAgent(agent, jid.Resource!) : DeviceKey.Unnamed(jid.Resource!);
         var session = await OpenAsync(jid, device).ConfigureAwait(false);
+        session.ArchiveCovers();
         var bound = new Element("bound", Ns.Bind2);
+        foreach (var extra in node.Modules.BoundExtras) bound.Add(await extra(session).ConfigureAwait(false));
         if (bind.Child("enable", Ns.StreamManagement) is { } enable)
         {
             session.ManagementAsked = true;

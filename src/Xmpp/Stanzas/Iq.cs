@@ -9,7 +9,7 @@ public enum IqType { Get, Set, Result, Error }
 public sealed class Iq : Stanza
 {
     /// <summary>Views an element as an iq.</summary>
-    /// <exception cref="StanzaException">bad-request: no id, no known type, or a request without exactly one payload.</exception>
+    /// <exception cref="StanzaException">bad-request: no id, no known type, a request without exactly one payload or a result with more than one.</exception>
     public Iq(Element element) : base(element)
     {
         Type = element["type"] switch
@@ -21,7 +21,8 @@ public sealed class Iq : Stanza
             _ => throw new StanzaException(StanzaCondition.BadRequest),
         };
         if (string.IsNullOrEmpty(element["id"])) throw new StanzaException(StanzaCondition.BadRequest);
-        if (IsRequest && element.Elements.Count() != 1) throw new StanzaException(StanzaCondition.BadRequest);
+        var payloads = element.ElementCount;
+        if (IsRequest ? payloads != 1 : Type == IqType.Result && payloads > 1) throw new StanzaException(StanzaCondition.BadRequest);
     }
 
     /// <summary>The type.</summary>

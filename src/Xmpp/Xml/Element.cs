@@ -151,6 +151,20 @@ public sealed class Element
         }
     }
 
+    /// <summary>How many child elements there are.</summary>
+    public int ElementCount
+    {
+        get
+        {
+            var count = 0;
+            foreach (var node in NodeList)
+            {
+                if (node is Element) count++;
+            }
+            return count;
+        }
+    }
+
     /// <summary>The child elements in document order.</summary>
     public IEnumerable<Element> Elements => _children is null ? [] : _children.OfType<Element>();
 

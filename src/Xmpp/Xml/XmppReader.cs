@@ -31,6 +31,9 @@ public sealed record XmppReaderLimits(int MaxElementBytes = 262_144, int MaxDept
 /// </summary>
 public sealed class XmppReader
 {
+    // What was let in once is let in again, also after the limits were lowered.
+    private static readonly XmppReaderLimits Stored = new(int.MaxValue, int.MaxValue, int.MaxValue, int.MaxValue);
+
     [ThreadStatic] private static XmppReader? frameReader;
 
     private readonly int _base; // open elements around a first-level element: the stream root, or none in frames
@@ -69,16 +72,23 @@ public sealed class XmppReader
 
     /// <summary>Reads one frame of RFC 7395: exactly one element, with white space around it at most and an XML declaration before it.</summary>
     /// <exception cref="StreamException">The frame is anything else, or breaks the rules of <see cref="Read"/>.</exception>
-    public static Element ReadFrame(ReadOnlySequence<byte> frame, XmppReaderLimits limits)
+    public static Element ReadFrame(ReadOnlySequence<byte> frame, XmppReaderLimits limits) => ReadWhole(frame, limits, "");
+
+    /// <summary>Reads one element that <see cref="XmppWriter.ToBytes"/> wrote, with the same namespace in force around it: a stored stanza.</summary>
+    /// <exception cref="StreamException">The bytes are anything else.</exception>
+    public static Element ReadStored(ReadOnlyMemory<byte> bytes, string defaultNamespace) => ReadWhole(new ReadOnlySequence<byte>(bytes), Stored, defaultNamespace);
+
+    private static Element ReadWhole(ReadOnlySequence<byte> bytes, XmppReaderLimits limits, string defaultNamespace)
     {
         var reader = frameReader ?? new XmppReader(limits, framed: true);
         frameReader = null; // a reader that throws is not used again
         reader.Limits = limits;
-        if (reader.Read(ref frame) != XmppToken.Element) throw Fail(StreamCondition.NotWellFormed, "a frame without a whole element");
+        if (defaultNamespace.Length > 0) reader._scope.Declare("", defaultNamespace);
+        if (reader.Read(ref bytes) != XmppToken.Element) throw Fail(StreamCondition.NotWellFormed, "no whole element");
         var element = reader.Element!;
-        foreach (var rest in frame)
+        foreach (var rest in bytes)
         {
-            if (rest.Span.ContainsAnyExcept(XmlChars.Space)) throw Fail(StreamCondition.BadFormat, "more than one element in a frame");
+            if (rest.Span.ContainsAnyExcept(XmlChars.Space)) throw Fail(StreamCondition.BadFormat, "more than one element");
         }
         reader.Reset();
         frameReader = reader;

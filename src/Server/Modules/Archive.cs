@@ -1,0 +1,144 @@
+using System.Text;
+using Indaba.Server.Accounts;
+using Indaba.Server.Mailbox;
+using Indaba.Server.Sessions;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Stanzas;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Modules;
+
+/// <summary>
+/// XEP-0313 Message Archive Management: the account's own log, for its own sessions. Ids are the stanza-ids, so a page
+/// begins where the log's key says, and results are the stored bytes, framed.
+/// </summary>
+internal sealed class Archive : Module
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<Spec> Specs =>
+    [
+        new("XEP-0313", "1.1.3", "Message Archive Management"),
+        new("XEP-0059", "1.0", "Result Set Management", "In archive queries; no pages by index"),
+        new("XEP-0297", "1.0", "Stanza Forwarding"),
+    ];
+
+    /// <inheritdoc/>
+    public override void Register(ModuleBuilder m) => m
+        .DiscoAccount(Ns.Mam, Ns.MamExtended, Ns.MamGroupchatField)
+        .OnIq(Target.OwnAccount, IqType.Set, "query", Ns.Mam, QueryAsync)
+        .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.Mam, static _ => ValueTask.FromResult<Element?>(Form()))
+        .OnIq(Target.OwnAccount, IqType.Get, "metadata", Ns.Mam, static async c => await MetadataAsync(c.Node, c.Account).ConfigureAwait(false))
+        .OnIq(Target.OtherAccount, IqType.Set, "query", Ns.Mam, Forbid)
+        .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.Mam, Forbid)
+        .OnIq(Target.OtherAccount, IqType.Get, "metadata", Ns.Mam, Forbid);
+
+    /// <summary>Section 7.1: an archive is its owner's.</summary>
+    private static ValueTask<Element?> Forbid(IqContext context) => throw new StanzaException(StanzaCondition.Forbidden);
+
+    /// <summary>Section 5: the ends of the archive, also what Bind 2 tells in <c>bound</c> (XEP-0386 section 4.3).</summary>
+    public static async ValueTask<Element> MetadataAsync(Node node, Account account)
+    {
+        var metadata = new Element("metadata", Ns.Mam);
+        if (await node.Mailbox.BoundsAsync(account.Id).ConfigureAwait(false) is not { } bounds) return metadata;
+        return metadata.Add(End("start", bounds.FirstSeq, bounds.FirstAt)).Add(End("end", bounds.LastSeq, bounds.LastAt));
+
+        Element End(string name, long seq, long at) => new Element(name, Ns.Mam)
+            .With("id", StanzaIds.Format(account.Row.Tag, seq)).With("timestamp", Timestamp.Format(DateTimeOffset.FromUnixTimeMilliseconds(at)));
+    }
+
+    private static async ValueTask<Element?> QueryAsync(IqContext context)
+    {
+        var (node, session, account) = (context.Node, context.Session, context.Account);
+        var request = ArchiveRequest.Parse(context.Payload, account, node.Options.Limits.ArchivePage);
+        await CheckKnownAsync(node, account, request.Known).ConfigureAwait(false);
+        await session.DrainedAsync().ConfigureAwait(false);
+        var room = session.Room;
+        if (room.Stanzas == 0 && request.Query.Limit > 0) throw new StanzaException(StanzaCondition.ResourceConstraint, "acknowledge what you were sent first");
+        var page = await node.Mailbox.QueryAsync(request.Query with { Limit = Math.Min(request.Query.Limit, Math.Max(room.Stanzas, 1)) }).ConfigureAwait(false);
+        var entries = Fit(page.Entries, request.Page.Backwards, room.Bytes);
+        Send(session, account, request, entries);
+        return Fin(account, request, page, entries, complete: page.Complete && entries.Count == page.Entries.Count);
+    }
+
+    /// <exception cref="StanzaException">item-not-found: an id that the client named is not in the archive.</exception>
+    private static async ValueTask CheckKnownAsync(Node node, Account account, IReadOnlyCollection<long> known)
+    {
+        if (known.Count == 0) return;
+        var found = await node.Mailbox.QueryAsync(new ArchiveQuery(account.Id) { Seqs = known, Limit = 0, WantCount = true }).ConfigureAwait(false);
+        if (found.Count != known.Count) throw new StanzaException(StanzaCondition.ItemNotFound, "an id is not in the archive");
+    }
+
+    /// <summary>
+    /// What of a page the session can take without more memory than a session may cost: the part nearest to where paging
+    /// comes from, one entry at least, so that the client goes on with the next page.
+    /// </summary>
+    internal static IReadOnlyList<LogEntry> Fit(IReadOnlyList<LogEntry> page, bool backwards, long bytes)
+    {
+        const int Frame = 512; // what goes around a stanza, about
+        var taken = 0;
+        for (; taken < page.Count; taken++)
+        {
+            bytes -= page[backwards ? page.Count - 1 - taken : taken].Stanza.Length + Frame;
+            if (bytes < 0 && taken > 0) break;
+        }
+        return taken == page.Count ? page : [.. backwards ? page.Skip(page.Count - taken) : page.Take(taken)];
+    }
+
+    private static void Send(Session session, Account account, ArchiveRequest request, IReadOnlyList<LogEntry> entries)
+    {
+        if (entries.Count == 0) return;
+        var head = $"<message from='{account.EscapedJid}' to='{Escape(session.Jid.ToString())}'><result xmlns='{Ns.Mam}'{(request.QueryId is { } q ? $" queryid='{Escape(q)}'" : "")} id='";
+        var results = new byte[entries.Count][];
+        for (var i = 0; i < results.Length; i++) results[i] = Result(head, account, entries[request.Flip ? entries.Count - 1 - i : i]);
+        session.SendAll(results);
+    }
+
+    /// <summary>One result (section 4.2). The stored bytes lack only the declaration of their default namespace.</summary>
+    private static byte[] Result(string head, Account account, LogEntry entry)
+    {
+        var stamp = Timestamp.Format(DateTimeOffset.FromUnixTimeMilliseconds(entry.At));
+        var before = Encoding.UTF8.GetBytes($"{head}{StanzaIds.Format(account.Row.Tag, entry.Seq)}'><forwarded xmlns='{Ns.Forward}'><delay xmlns='{Ns.Delay}' stamp='{stamp}'/><message xmlns='{Ns.Client}'");
+        var inner = entry.Stanza.AsSpan("<message".Length);
+        var after = "</forwarded></result></message>"u8;
+        var result = new byte[before.Length + inner.Length + after.Length];
+        before.CopyTo(result, 0);
+        inner.CopyTo(result.AsSpan(before.Length));
+        after.CopyTo(result.AsSpan(before.Length + inner.Length));
+        return result;
+    }
+
+    private static Element Fin(Account account, ArchiveRequest request, ArchivePage page, IReadOnlyList<LogEntry> entries, bool complete)
+    {
+        // A count of zero items is complete only if there are none.
+        if (request.Query.Limit == 0) complete = page.Count == 0;
+        var fin = new Element("fin", Ns.Mam).With("complete", complete ? "true" : null);
+        string? first = null, last = null;
+        if (entries.Count > 0) (first, last) = (StanzaIds.Format(account.Row.Tag, entries[0].Seq), StanzaIds.Format(account.Row.Tag, entries[^1].Seq));
+        return fin.Add(ResultSet.Answer(first, last, Index(request, page, entries), page.Count));
+    }
+
+    /// <summary>The number of the page's first item, where it is known without counting: pages at either end.</summary>
+    private static long? Index(ArchiveRequest request, ArchivePage page, IReadOnlyList<LogEntry> entries)
+    {
+        if (page.Count is null || request.Page.After is not null) return null;
+        if (!request.Page.Backwards) return 0;
+        return request.Page.Before is { Length: 0 } ? Math.Max(0, page.Count.Value - entries.Count) : null;
+    }
+
+    /// <summary>Section 4.1.5: the fields that a query may have.</summary>
+    private static Element Form()
+    {
+        var ids = DataForm.Field("ids", "list-multi", null);
+        ids.Add(new Element("validate", Ns.DataValidate).With("datatype", "xs:string").Add("open", Ns.DataValidate));
+        return new Element("query", Ns.Mam).Add(DataForm.Make("form", Ns.Mam)
+            .Add(DataForm.Field("with", "jid-single", null))
+            .Add(DataForm.Field("start", "text-single", null))
+            .Add(DataForm.Field("end", "text-single", null))
+            .Add(DataForm.Field("before-id", "text-single", null))
+            .Add(DataForm.Field("after-id", "text-single", null))
+            .Add(ids)
+            .Add(DataForm.Field("include-groupchat", "boolean", null)));
+    }
+
+    private static string Escape(string text) => System.Security.SecurityElement.Escape(text);
+}
