@@ -5,6 +5,9 @@ using Indaba.Server.Options;
 using Indaba.Server.Routing;
 using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
+using Indaba.Server.Streams;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Streams;
 
 namespace Indaba.Server;
 
@@ -21,7 +24,9 @@ internal sealed class Node
         AccountRows = new AccountStore(database);
         Rosters = new RosterStore(database);
         Data = new DataStore(database);
-        Invitations = new InvitationStore(database);
+        Address = new PublicAddress(settings);
+        AccountService = new AccountService(AccountRows, settings) { EndSessions = EndSessionsAsync };
+        Invitations = new Invitations(new InvitationStore(database), AccountRows, AccountService, settings, Address, time);
         Tokens = new TokenStore(database);
         Devices = new DeviceStore(database);
         Modules = ModuleBuilder.Build(All.Modules);
@@ -45,7 +50,11 @@ internal sealed class Node
     public AccountStore AccountRows { get; }
     public RosterStore Rosters { get; }
     public DataStore Data { get; }
-    public InvitationStore Invitations { get; }
+    /// <summary>Where the HTTP side is reached from outside.</summary>
+    public PublicAddress Address { get; }
+    /// <summary>Makes and changes accounts.</summary>
+    public AccountService AccountService { get; }
+    public Invitations Invitations { get; }
     public TokenStore Tokens { get; }
     public DeviceStore Devices { get; }
     /// <summary>What the modules have registered.</summary>
@@ -62,6 +71,23 @@ internal sealed class Node
     public byte[] LoginSecret { get; init; } = [];
     /// <summary>Set when the node begins to stop.</summary>
     public CancellationToken StopToken { get; init; }
+    /// <summary>No session outlives what it was opened with; the account's state is loaded again when it is next needed.</summary>
+    private async Task EndSessionsAsync(AccountRow row, SessionsEnd why)
+    {
+        if (!Jid.TryCreate(row.Local, row.Domain, null, out var jid)) return;
+        if (Accounts.Local(jid) is { } account)
+        {
+            var closing = new StreamClosing(StreamCondition.NotAuthorized, why switch
+            {
+                SessionsEnd.PasswordChanged => "the password was changed",
+                SessionsEnd.Disabled => "the account is disabled",
+                _ => "the account was deleted",
+            });
+            await Task.WhenAll(account.Sessions.Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
+        }
+        if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
+    }
+
     /// <summary>True once the node is on its way down: nothing new begins.</summary>
     public bool Stopping => StopToken.IsCancellationRequested;
 }
