@@ -34,6 +34,7 @@ public static class Ns
     public const string DataValidate = "http://jabber.org/protocol/xdata-validate"; // 0122
     public const string Caps = "http://jabber.org/protocol/caps"; // 0115
     public const string HostMetaXrd = "http://docs.oasis-open.org/ns/xri/xrd-1.0"; // 0156
+    public const string AltConnectionWebSocket = "urn:xmpp:alt-connections:websocket"; // 0156
     public const string Receipts = "urn:xmpp:receipts"; // 0184
     public const string Blocking = "urn:xmpp:blocking"; // 0191
     public const string BlockingErrors = "urn:xmpp:blocking:errors"; // 0191

@@ -54,9 +54,10 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     public Func<AccountRow, SessionsEnd, Task>? EndSessions { get; set; }
 
     /// <summary>Creates an account on the server's domain. The name is prepared: "Alice" becomes "alice".</summary>
-    public async Task<AccountResult> CreateAsync(string name, string password, Role role, CancellationToken cancel = default)
+    /// <param name="byOperator">The operator chooses the password: its length is his affair.</param>
+    public async Task<AccountResult> CreateAsync(string name, string password, Role role, bool byOperator = false, CancellationToken cancel = default)
     {
-        if (Check(name, password, out var jid) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
+        if (Check(name, password, out var jid) is var fault and not AccountOutcome.Done && !(byOperator && fault == AccountOutcome.PasswordTooShort)) return new AccountResult(fault);
         // Before the work: a flood of taken names must not cost a processor.
         if (await accounts.FindAsync(jid.Local!, jid.Domain, cancel).ConfigureAwait(false) is not null) return new AccountResult(AccountOutcome.NameTaken);
         var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
@@ -82,9 +83,10 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     }
 
     /// <summary>Sets a password: FAST tokens die with the old one, and the sessions that were opened with it end.</summary>
-    public async Task<AccountResult> SetPasswordAsync(string name, string password, CancellationToken cancel = default)
+    /// <inheritdoc cref="CreateAsync" path="/param"/>
+    public async Task<AccountResult> SetPasswordAsync(string name, string password, bool byOperator = false, CancellationToken cancel = default)
     {
-        if (CheckPassword(password) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
+        if (CheckPassword(password) is var fault and not AccountOutcome.Done && !(byOperator && fault == AccountOutcome.PasswordTooShort)) return new AccountResult(fault);
         if (await FindAsync(name, cancel).ConfigureAwait(false) is not { } row) return new AccountResult(AccountOutcome.NotFound);
         var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
         if (credentials is null) return new AccountResult(AccountOutcome.PasswordInvalid);

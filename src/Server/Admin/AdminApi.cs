@@ -47,12 +47,12 @@ internal static class AdminApi
             if (request?.Users is not { Count: > 0 and <= MaxUsersAtOnce } users || users.Any(u => u?.Name is null || u.Password is null))
                 return Error(StatusCodes.Status400BadRequest, $"1 to {MaxUsersAtOnce} users with a name and a password are wanted");
             // All at once: the keys are derived on all processors, and the rows share commits.
-            var replies = await Task.WhenAll(users.Select(async u => Reply(u.Name, await services.Accounts.CreateAsync(u.Name, u.Password, u.Admin ? Role.Admin : Role.User, http.RequestAborted), services)));
+            var replies = await Task.WhenAll(users.Select(async u => Reply(u.Name, await services.Accounts.CreateAsync(u.Name, u.Password, u.Admin ? Role.Admin : Role.User, byOperator: true, http.RequestAborted), services)));
             return Json(new UserReplies(replies), AdminJson.Default.UserReplies);
         });
         admin.MapDelete("/users/{name}", async (string name, CancellationToken cancel) => One(name, await services.Accounts.DeleteAsync(name, cancel), services));
         admin.MapPut("/users/{name}/password", async (string name, HttpContext http) => await ReadAsync(http, AdminJson.Default.PasswordRequest) is { Password: { } password }
-            ? One(name, await services.Accounts.SetPasswordAsync(name, password, http.RequestAborted), services)
+            ? One(name, await services.Accounts.SetPasswordAsync(name, password, byOperator: true, http.RequestAborted), services)
             : Error(StatusCodes.Status400BadRequest, "a password is wanted"));
         admin.MapPut("/users/{name}/role", async (string name, HttpContext http) => await ReadAsync(http, AdminJson.Default.RoleRequest) is { } request
             ? One(name, await services.Accounts.SetRoleAsync(name, request.Admin ? Role.Admin : Role.User, http.RequestAborted), services)

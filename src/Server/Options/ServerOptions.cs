@@ -156,7 +156,7 @@ internal sealed record RegistrationOptions
 
     /// <summary>
     /// The shortest password that is accepted, in characters. Default 8 (NIST SP 800-63B section 5.1.1.2). The
-    /// administrator's own command line is held to it as well.
+    /// operator's command line is not held to it.
     /// </summary>
     [Bounds(1, 128)] public int MinPasswordLength { get; init; } = 8;
 
