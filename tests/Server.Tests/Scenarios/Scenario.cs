@@ -23,6 +23,8 @@ internal sealed record Player(string Name, string Account, string? Resource)
     public bool Carbons { get; init; }
     /// <summary>Enables stream management, with resumption, when it connects.</summary>
     public bool Sm { get; init; }
+    /// <summary>Has no account when the scenario begins.</summary>
+    public bool Unregistered { get; init; }
     /// <summary>Asks for the roster when it connects, and so gets roster pushes (RFC 6121 section 2.2).</summary>
     public bool Interested { get; init; }
     /// <summary>Presence that it receives counts only where a step asks for it.</summary>
@@ -65,8 +67,11 @@ internal sealed partial class Scenario
     /// <summary>True when it kills or stops the server, and so needs one of its own.</summary>
     public bool NeedsOwnServer => Steps.Exists(s => s.Text.StartsWith("server ", StringComparison.Ordinal));
 
-    /// <summary>The accounts it needs.</summary>
+    /// <summary>The accounts it speaks of.</summary>
     public IEnumerable<string> Accounts => Players.Values.Select(p => p.Account).Distinct();
+
+    /// <summary>Those of them that must exist before it begins.</summary>
+    public IEnumerable<string> ExistingAccounts => Players.Values.Where(p => !p.Unregistered).Select(p => p.Account).Distinct();
 
     /// <summary>Reads a scenario.</summary>
     /// <exception cref="FormatException">A line says nothing known.</exception>
@@ -117,7 +122,7 @@ internal sealed partial class Scenario
         {
             Acquaintances.Add(new Acquaintance(AccountOf(subscribed.Groups[1].Value), AccountOf(subscribed.Groups[2].Value), Mutual: false));
         }
-        else if (NotForLine().Match(line) is { Success: true } notFor && notFor.Groups[1].Value != "indaba")
+        else if (NotForLine().Match(line) is { Success: true } notFor)
         {
             NotFor.Add(notFor.Groups[1].Value, notFor.Groups[2].Value);
         }
@@ -143,6 +148,7 @@ internal sealed partial class Scenario
                 ["silent"] => player with { Silent = true },
                 ["carbons"] => player with { Carbons = true },
                 ["sm"] => player with { Sm = true },
+                ["unregistered"] => player with { Unregistered = true },
                 ["interested"] => player with { Interested = true },
                 ["ignores", "presence"] => player with { IgnoresPresence = true },
                 ["priority", var p] => player with { Priority = int.Parse(p, CultureInfo.InvariantCulture) },

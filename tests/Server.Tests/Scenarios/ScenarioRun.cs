@@ -23,7 +23,7 @@ internal sealed partial class ScenarioRun(Scenario scenario, TestServer server, 
     public static string NewSuffix() => "_" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
     /// <summary>The accounts that must exist before <see cref="Play"/>.</summary>
-    public static IEnumerable<string> AccountsOf(Scenario scenario, string suffix) => scenario.Accounts.Select(a => a + suffix);
+    public static IEnumerable<string> AccountsOf(Scenario scenario, string suffix) => scenario.ExistingAccounts.Select(a => a + suffix);
 
     /// <summary>Plays all steps.</summary>
     /// <exception cref="WireException">A step failed; the text says which and shows the talk so far.</exception>

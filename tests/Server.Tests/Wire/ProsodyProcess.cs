@@ -95,6 +95,7 @@ internal sealed class ProsodyProcess : TestServer
             allow_unencrypted_plain_auth = true
             allow_registration = true
             registration_invite_only = false
+            allow_user_invites = true
             authentication = "internal_hashed"
             ssl = { certificate = "{{Folder}}/crt.pem"; key = "{{Folder}}/key.pem" }
             archive_expires_after = "1w"
@@ -105,7 +106,7 @@ internal sealed class ProsodyProcess : TestServer
             modules_disabled = { "s2s" }
             modules_enabled = {
             	"disco"; "roster"; "saslauth"; "tls"; "blocklist"; "carbons"; "private"; "smacks"; "csi_simple"; "ping"; "register";
-            	"time"; "version"; "offline"; "mam"; "websocket"; "lastactivity"; "server_contact_info"; "posix";{{more}}
+            	"time"; "version"; "uptime"; "offline"; "invites"; "invites_adhoc"; "invites_register"; "mam"; "websocket"; "lastactivity"; "server_contact_info"; "posix";{{more}}
             }
             VirtualHost "localhost"
             """);

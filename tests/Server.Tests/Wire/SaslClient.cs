@@ -42,7 +42,7 @@ internal static class SaslClient
 
     /// <summary>
     /// Authenticates by SASL2 with inline requests, as far as <c>&lt;success/&gt;</c> or <c>&lt;failure/&gt;</c>. After success the
-    /// new features are read and the address is taken from the identifier when a resource was bound.
+    /// new features are read.
     /// </summary>
     /// <param name="client">The client, whose stream is open.</param>
     /// <param name="account">The account.</param>
@@ -69,7 +69,6 @@ internal static class SaslClient
             if (answer.Name == "success")
             {
                 if (answer.ChildText("additional-data", Ns.Sasl2) is { } data) exchange.Verify(client, data);
-                if (answer.Child("bound", Ns.Bind2) is not null) client.Jid = answer.ChildText("authorization-identifier", Ns.Sasl2)!;
                 await client.ReadFeatures();
             }
             return answer;

@@ -25,8 +25,8 @@ internal sealed class WireClient : IAsyncDisposable
         Link = link;
     }
 
-    /// <summary>How long any wait may last. Generous, because a test machine may be busy; a passing test never waits it out.</summary>
-    public static TimeSpan Limit { get; set; } = TimeSpan.FromSeconds(20);
+    /// <summary>How long any wait may last. Generous, because a test machine may be busy; a passing test never waits it out. XMPP_TEST_LIMIT sets another, in seconds.</summary>
+    public static TimeSpan Limit { get; } = TimeSpan.FromSeconds(int.TryParse(Environment.GetEnvironmentVariable("XMPP_TEST_LIMIT"), out var seconds) ? seconds : 20);
 
     /// <summary>The server it talks to.</summary>
     public TestServer Server { get; }
@@ -184,6 +184,7 @@ internal sealed class WireClient : IAsyncDisposable
                 return null;
             }
             Note("<<", element!.ToString());
+            if (element.Is("success", Ns.Sasl2) && element.Child("bound", Ns.Bind2) is not null) Jid = element.ChildText("authorization-identifier", Ns.Sasl2) ?? "";
             if (Sm is not null) await CountIn(element);
             return element;
         }
