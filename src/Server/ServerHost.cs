@@ -82,10 +82,15 @@ internal sealed class ServerHost : IAsyncDisposable
 
         var app = builder.Build();
         var node = app.Services.GetRequiredService<Node>();
+        app.UseTrustedProxies(options);
         app.UseWebSockets();
         app.MapXmppWebSocket(node, app.Services.GetRequiredService<ConnectionCounts>());
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
+        app.MapHostMeta(node.Address);
+        var connecting = new Connecting(settings, app.Services.GetRequiredService<Certificates>());
+        connecting.MapLanding(app);
+        new InvitationPage(node.Invitations, settings, connecting, node.Attempts).Map(app);
         app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions,
             app.Services.GetRequiredService<PrometheusExporter>(), time));
         app.GuardAdminSocket(options);
