@@ -26,6 +26,7 @@ public static class Ns
     public const string DiscoItems = "http://jabber.org/protocol/disco#items"; // 0030
     public const string MucUser = "http://jabber.org/protocol/muc#user"; // 0045
     public const string PrivateXml = "jabber:iq:private"; // 0049
+    public const string VCard = "vcard-temp"; // 0054
     public const string Rsm = "http://jabber.org/protocol/rsm"; // 0059
     public const string Register = "jabber:iq:register"; // 0077
     public const string RegisterFeature = "http://jabber.org/features/iq-register"; // 0077
