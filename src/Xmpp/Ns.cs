@@ -19,6 +19,13 @@ public static class Ns
     public const string RosterVersioning = "urn:xmpp:features:rosterver";
     public const string PreApproval = "urn:xmpp:features:pre-approval";
 
+    /// <summary>Names this server software in its own capabilities (XEP-0115).</summary>
+    public const string Software = "urn:indaba:server";
+
+    // Prefixes of the protocol's own older namespaces (XEP-0049 section 2.3)
+    public const string Reserved = "jabber:";
+    public const string ReservedHttp = "http://jabber.org/";
+
     // XEPs, by number
     public const string DataForms = "jabber:x:data"; // 0004
     public const string LastActivity = "jabber:iq:last"; // 0012

@@ -13,7 +13,7 @@ namespace Indaba.Server.Modules;
 internal sealed class Caps : Module
 {
     /// <summary>Names this software.</summary>
-    public const string SoftwareNode = "urn:indaba:server";
+    public const string SoftwareNode = Ns.Software;
 
     private static Known? known;
 

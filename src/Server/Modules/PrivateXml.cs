@@ -62,7 +62,7 @@ internal sealed class PrivateXml : Module
     private static string KeyOf(Element element)
     {
         var ns = element.Namespace;
-        if (ns.Length == 0 || ns.StartsWith("jabber:", StringComparison.Ordinal) || ns.StartsWith("http://jabber.org/", StringComparison.Ordinal) || ns == Ns.VCard)
+        if (ns.Length == 0 || ns.StartsWith(Ns.Reserved, StringComparison.Ordinal) || ns.StartsWith(Ns.ReservedHttp, StringComparison.Ordinal) || ns == Ns.VCard)
             throw new StanzaException(StanzaCondition.NotAcceptable, "The namespace is reserved");
         var key = $"{element.Name} {ns}";
         return key.Length <= MaxKey ? key : throw new StanzaException(StanzaCondition.NotAcceptable, "The name is too long");
