@@ -91,7 +91,7 @@ export class World {
     async account(name) {
         const account = { name: `${name}-${randomBytes(3).toString('hex')}`, password: randomBytes(12).toString('hex') };
         account.jid = `${account.name}@${domain}`;
-        const [command, ...args] = addUser.map((part) => part.replace('{name}', account.name).replace('{password}', account.password));
+        const [command, ...args] = addUser.map((part) => part.replaceAll('{name}', account.name).replaceAll('{password}', account.password));
         try {
             await promisify(execFile)(command, args);
         } catch (error) {
