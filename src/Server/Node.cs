@@ -26,7 +26,6 @@ internal sealed class Node
         Rosters = new RosterStore(database);
         Data = new DataStore(database);
         Address = new PublicAddress(settings);
-        Attempts = new AttemptLimit(time, () => settings.Current.Registration.AttemptsPerAddressPerHour);
         AccountService = new AccountService(AccountRows, settings) { EndSessions = EndSessionsAsync };
         Invitations = new Invitations(new InvitationStore(database), AccountRows, AccountService, settings, Address, time);
         Tokens = new TokenStore(database);
@@ -57,8 +56,6 @@ internal sealed class Node
     /// <summary>Makes and changes accounts.</summary>
     public AccountService AccountService { get; }
     public Invitations Invitations { get; }
-    /// <summary>Attempts to register, by address.</summary>
-    public AttemptLimit Attempts { get; }
     public TokenStore Tokens { get; }
     public DeviceStore Devices { get; }
     /// <summary>What the modules have registered.</summary>
