@@ -329,13 +329,13 @@ public class RefusalTests
         var declarations = string.Concat(Enumerable.Range(0, 60).Select(i => $" xmlns:p{i}='u'"));
         string[] attacks =
         [
-            "<a b='" + new string('x', 1_000_000) + "'/>",
-            "<a>" + new string('x', 1_000_000) + "</a>",
-            "<a>" + new string(']', 1_000_000) + "</a>",
-            "<a><![CDATA[" + new string(']', 1_000_000) + "]]></a>",
-            "<a>" + string.Concat(Enumerable.Repeat("<![CDATA[]]>x", 80_000)) + "</a>",
-            "<" + new string('a', 1_000_000) + "/>",
-            "<a " + string.Concat(Enumerable.Repeat("'\"\"'", 250_000)) + "/>",
+            "<a b='" + new string('x', 500_000) + "'/>",
+            "<a>" + new string('x', 500_000) + "</a>",
+            "<a>" + new string(']', 500_000) + "</a>",
+            "<a><![CDATA[" + new string(']', 500_000) + "]]></a>",
+            "<a>" + string.Concat(Enumerable.Repeat("<![CDATA[]]>x", 40_000)) + "</a>",
+            "<" + new string('a', 500_000) + "/>",
+            "<a " + string.Concat(Enumerable.Repeat("'\"\"'", 125_000)) + "/>",
             $"<a xmlns:q='urn:q'><a{declarations}><a{declarations}><a{declarations}>" + string.Concat(Enumerable.Repeat("<q:b/>", 100_000)) + "</a></a></a></a>",
         ];
         var clock = Stopwatch.StartNew();
