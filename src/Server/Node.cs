@@ -18,6 +18,7 @@ internal sealed class Node
     {
         Settings = settings;
         Time = time;
+        StartedAt = time.GetUtcNow();
         Log = logs.CreateLogger("Indaba");
         Database = database;
         Mailbox = mailbox;
@@ -67,6 +68,8 @@ internal sealed class Node
     public PresenceService Presence { get; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
+    /// <summary>When the server was started.</summary>
+    public DateTimeOffset StartedAt { get; }
     /// <summary>Keeps the salt of users that do not exist the same (see ScramKeys.Fake); of the data, not of the process.</summary>
     public byte[] LoginSecret { get; init; } = [];
     /// <summary>Set when the node begins to stop.</summary>

@@ -28,4 +28,7 @@ internal static partial class NodeLog
 
     [LoggerMessage(107, LogLevel.Information, "login refused: {Name} from {Address}: {Condition}")]
     public static partial void LoginRefused(this ILogger log, string name, string address, string condition);
+
+    [LoggerMessage(120, LogLevel.Error, "{Jid}: its contacts could not be told that it is unavailable")]
+    public static partial void PresenceFailed(this ILogger log, Jid jid, Exception error);
 }

@@ -82,17 +82,30 @@ internal sealed class ServerHost : IAsyncDisposable
 
         var app = builder.Build();
         var node = app.Services.GetRequiredService<Node>();
+        app.UseTrustedProxies(options);
         app.UseWebSockets();
         app.MapXmppWebSocket(node, app.Services.GetRequiredService<ConnectionCounts>());
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
-        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions,
-            app.Services.GetRequiredService<PrometheusExporter>(), time));
+        var metrics = app.Services.GetRequiredService<PrometheusExporter>();
+        metrics.Map(app, () => settings.Current.Http.Metrics);
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
         app.GuardAdminSocket(options);
+        MapPages(app, node, time);
         await app.StartAsync(cancel).ConfigureAwait(false);
         node.Address.Bound(Ports.Of(ports?.Http), Ports.Of(ports?.Https));
         health.Accepting = true;
         return new ServerHost(app, database, mailbox, node, health, ports!, stop);
+    }
+
+    /// <summary>What browsers see.</summary>
+    private static void MapPages(WebApplication app, Node node, TimeProvider time)
+    {
+        var connecting = new Connecting(node.Settings, app.Services.GetRequiredService<Certificates>());
+        var attempts = new AttemptLimit(time, () => node.Options.Registration.AttemptsPerAddressPerHour);
+        app.MapHostMeta(node.Address);
+        connecting.MapLanding(app);
+        new InvitationPage(node.Invitations, node.Settings, connecting, attempts).Map(app);
     }
 
     private static Ports Listen(KestrelServerOptions kestrel, ServerOptions options)

@@ -19,6 +19,13 @@ public static class Ns
     public const string RosterVersioning = "urn:xmpp:features:rosterver";
     public const string PreApproval = "urn:xmpp:features:pre-approval";
 
+    /// <summary>Names this server software in its own capabilities (XEP-0115).</summary>
+    public const string Software = "urn:indaba:server";
+
+    // Prefixes of the protocol's own older namespaces (XEP-0049 section 2.3)
+    public const string Reserved = "jabber:";
+    public const string ReservedHttp = "http://jabber.org/";
+
     // XEPs, by number
     public const string DataForms = "jabber:x:data"; // 0004
     public const string LastActivity = "jabber:iq:last"; // 0012
@@ -26,6 +33,7 @@ public static class Ns
     public const string DiscoItems = "http://jabber.org/protocol/disco#items"; // 0030
     public const string MucUser = "http://jabber.org/protocol/muc#user"; // 0045
     public const string PrivateXml = "jabber:iq:private"; // 0049
+    public const string VCard = "vcard-temp"; // 0054
     public const string Rsm = "http://jabber.org/protocol/rsm"; // 0059
     public const string Register = "jabber:iq:register"; // 0077
     public const string RegisterFeature = "http://jabber.org/features/iq-register"; // 0077

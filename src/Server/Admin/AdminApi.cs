@@ -47,7 +47,7 @@ internal static class AdminApi
             if (request?.Users is not { Count: > 0 and <= MaxUsersAtOnce } users || users.Any(u => u?.Name is null || u.Password is null))
                 return Error(StatusCodes.Status400BadRequest, $"1 to {MaxUsersAtOnce} users with a name and a password are wanted");
             // All at once: the keys are derived on all processors, and the rows share commits.
-            var replies = await Task.WhenAll(users.Select(async u => Reply(u.Name, await services.Accounts.CreateAsync(u.Name, u.Password, u.Admin ? Role.Admin : Role.User, byOperator: true, http.RequestAborted), services)));
+            var replies = await Task.WhenAll(users.Select(async u => Reply(u.Name, await services.Accounts.CreateAsync(u.Name, u.Password, u.Admin ? Role.Admin : Role.User, http.RequestAborted), services)));
             return Json(new UserReplies(replies), AdminJson.Default.UserReplies);
         });
         admin.MapDelete("/users/{name}", async (string name, CancellationToken cancel) => One(name, await services.Accounts.DeleteAsync(name, cancel), services));
@@ -126,8 +126,7 @@ internal static class AdminApi
     {
         AccountOutcome.NameInvalid => $"'{name}' cannot be a name on {services.Settings.Current.Domain}: a name has 1 to {AccountService.MaxNameBytes} letters, digits and marks such as . - _ and no spaces",
         AccountOutcome.NameTaken => $"'{name}' is taken",
-        AccountOutcome.PasswordTooShort => $"the password of '{name}' is too short: {services.Settings.Current.Registration.MinPasswordLength} characters at least",
-        AccountOutcome.PasswordInvalid => $"the password of '{name}' is empty, too long, or has a forbidden character",
+        AccountOutcome.PasswordInvalid or AccountOutcome.PasswordTooShort => $"the password of '{name}' is empty, too long, or has a forbidden character",
         _ => $"there is no account '{name}'",
     };
 

@@ -5,6 +5,17 @@ internal static class All
 {
     public static readonly Module[] Modules =
     [
+        new Core(),
+        new Disco(),
+        new Caps(),
+        new Blocking(),         // before everything that answers, copies or stores
+        new LastActivity(),     // its refusal differs from that of the next line
+        new InstantMessaging(),
+        new Ping(),
+        new SoftwareVersion(),
+        new EntityTime(),
+        new PrivateXml(),
+        new ContactAddresses(),
         new LegacySession(),
         new Archive(),
         new Carbons(),

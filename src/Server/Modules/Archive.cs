@@ -64,8 +64,8 @@ internal sealed class Archive : Module
     private static async ValueTask CheckKnownAsync(Node node, Account account, IReadOnlyCollection<long> known)
     {
         if (known.Count == 0) return;
-        var found = await node.Mailbox.QueryAsync(new ArchiveQuery(account.Id) { Seqs = known, Limit = 0, WantCount = true }).ConfigureAwait(false);
-        if (found.Count != known.Count) throw new StanzaException(StanzaCondition.ItemNotFound, "an id is not in the archive");
+        var found = await node.Mailbox.QueryAsync(new ArchiveQuery(account.Id) { Seqs = known, Limit = known.Count }).ConfigureAwait(false);
+        if (found.Entries.Count != known.Count) throw new StanzaException(StanzaCondition.ItemNotFound, "an id is not in the archive");
     }
 
     /// <summary>

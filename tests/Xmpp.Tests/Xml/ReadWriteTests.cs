@@ -57,6 +57,18 @@ public class ReadWriteTests
     }
 
     [Fact]
+    public void Long_text_beyond_the_basic_plane_is_whole()
+    {
+        // Longer than what is encoded at once, with every alignment of its pairs.
+        foreach (var before in (string[])["", "a", "<"])
+        {
+            var text = before + string.Concat(Enumerable.Repeat("😀", 3000)) + "界";
+            var element = new Element("a", Ns.Client).With("b", text).AddText(text);
+            Assert.Equal(Trees.Canonical(element), Trees.Canonical(ReaderDriver.ReadOne(XmppWriter.ToBytes(element, Ns.Client))));
+        }
+    }
+
+    [Fact]
     public void Elements_are_written_as_expected()
     {
         var message = new Element("message", Ns.Client).With("to", "a'b\"<>&\n").SetAttribute("lang", Ns.Xml, "en").SetAttribute("k", "urn:k", "v").SetAttribute("l", "urn:k", "w")
