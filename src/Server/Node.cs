@@ -72,6 +72,11 @@ internal sealed class Node
     public DateTimeOffset StartedAt { get; }
     /// <summary>Keeps the salt of users that do not exist the same (see ScramKeys.Fake); of the data, not of the process.</summary>
     public byte[] LoginSecret { get; init; } = [];
+    /// <summary>
+    /// Breaks the first promise on purpose, so that the kill test can show that it would notice: an ack does not wait for
+    /// its commit. Set by the environment variable UNSAFE_ACK_BEFORE_COMMIT; never in earnest.
+    /// </summary>
+    public bool AcksBeforeCommit { get; init; }
     /// <summary>Set when the node begins to stop.</summary>
     public CancellationToken StopToken { get; init; }
     /// <summary>No session outlives what it was opened with; the account's state is loaded again when it is next needed.</summary>

@@ -8,6 +8,9 @@ internal static partial class NodeLog
     [LoggerMessage(100, LogLevel.Warning, "{Jid}: session ended, its client does not read what it is sent; what is in the log stays pending")]
     public static partial void SessionOverflow(this ILogger log, Jid jid);
 
+    [LoggerMessage(108, LogLevel.Critical, "UNSAFE_ACK_BEFORE_COMMIT is set: acknowledged messages can be lost; for tests of the kill test only")]
+    public static partial void AcksBeforeCommit(this ILogger log);
+
     [LoggerMessage(101, LogLevel.Error, "{Jid}: reading the backlog failed; it is tried again")]
     public static partial void BacklogFailed(this ILogger log, Jid jid, Exception error);
 

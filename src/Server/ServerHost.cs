@@ -73,6 +73,7 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), database, mailbox)
         {
             LoginSecret = secret,
+            AcksBeforeCommit = Environment.GetEnvironmentVariable("UNSAFE_ACK_BEFORE_COMMIT") == "1",
             StopToken = stop.Token,
         });
         builder.Services.AddRoutingCore();
@@ -85,6 +86,7 @@ internal sealed class ServerHost : IAsyncDisposable
         app.UseTrustedProxies(options);
         app.UseWebSockets();
         app.MapXmppWebSocket(node, app.Services.GetRequiredService<ConnectionCounts>());
+        if (node.AcksBeforeCommit) node.Log.AcksBeforeCommit();
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();

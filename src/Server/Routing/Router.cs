@@ -38,7 +38,7 @@ internal sealed class Router(Node node)
                 return false;
             }
             var result = node.Delivery.Submit(session, item, message, session.Account, senderPlan, account, plan, error => Reply(session, message.Element, StanzaError.Of(error)));
-            if (result != Submitted.Closed) return result == Submitted.Pending;
+            if (result != Submitted.Closed) return result == Submitted.Pending && !node.AcksBeforeCommit;
             if (attempt == 5) throw new StanzaException(StanzaCondition.InternalServerError);
         }
     }

@@ -162,6 +162,9 @@ internal sealed class WireClient : IAsyncDisposable
         await SendRaw(all.ToArray());
     }
 
+    /// <summary>Answers the server's pings out of sight, as every client does: without XEP-0198 they are how the server learns what has come. Default true.</summary>
+    public bool AnswersPings { get; set; } = true;
+
     /// <summary>
     /// Reads one element of the stream: a stanza or anything else but the header. Null once the stream has ended.
     /// Counts stanzas, notes acks and answers requests for them.
@@ -186,6 +189,11 @@ internal sealed class WireClient : IAsyncDisposable
             Note("<<", element!.ToString());
             if (element.Is("success", Ns.Sasl2) && element.Child("bound", Ns.Bind2) is not null) Jid = element.ChildText("authorization-identifier", Ns.Sasl2) ?? "";
             if (Sm is not null) await CountIn(element);
+            if (AnswersPings && element.Is("iq", Ns.Client) && element["type"] == "get" && element["from"] == Server.Domain && element.Child("ping", Ns.Ping) is not null)
+            {
+                await Send(new Element("iq", Ns.Client).With("type", "result").With("id", element["id"]).With("to", element["from"]));
+                continue;
+            }
             return element;
         }
         return null;
