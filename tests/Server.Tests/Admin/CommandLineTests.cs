@@ -79,6 +79,7 @@ public sealed class CommandLineTests : IAsyncLifetime
         Assert.Equal((0, "nothing waits\n", ""), await _server.Indaba("pending"));
         Assert.Equal((1, "", "indaba: there is no account 'nobody'\n"), await _server.Indaba("pending", "nobody"));
         Assert.Equal((1, "", "indaba: there is no message 'abcdefgh12' in the logs\n"), await _server.Indaba("message", "abcdefgh12"));
+        await _server.Indaba("user", "add", "alice", "--password", "secret"); // something to count
         Assert.Contains("# TYPE indaba_storage_commits_total counter", (await _server.Indaba("metrics")).Out, StringComparison.Ordinal);
     }
 

@@ -101,7 +101,8 @@ internal sealed class SmallServer : IAsyncDisposable
         await using var stream = new NetworkStream(socket);
         await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(request));
         using var reader = new StreamReader(stream);
-        return await (firstLine ? reader.ReadLineAsync() : reader.ReadToEndAsync()!).WaitAsync(TimeSpan.FromSeconds(30)) ?? "";
+        var limit = TimeSpan.FromSeconds(30);
+        return firstLine ? await reader.ReadLineAsync().WaitAsync(limit) ?? "" : await reader.ReadToEndAsync().WaitAsync(limit);
     }
 
     public async ValueTask DisposeAsync()
