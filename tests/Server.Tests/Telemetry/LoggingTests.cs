@@ -16,7 +16,7 @@ public sealed class LoggingTests
         using var folder = new Folder();
         var source = new SettingsSource(null, folder.Write("i.json", "{}"), new Dictionary<string, string>());
         var settings = new Settings(source, source.Load());
-        using var services = new ServiceCollection().AddLogging(l => l.AddIndaba(settings)).BuildServiceProvider();
+        using var services = new ServiceCollection().AddLogging(l => l.AddIndaba(settings)).AddLogging().BuildServiceProvider();
         var logs = services.GetRequiredService<ILoggerFactory>();
         var (own, gateway, orleans) = (logs.CreateLogger("Indaba.Server.Node"), logs.CreateLogger("Indaba.Server.Gateway.TcpHandler"), logs.CreateLogger("Orleans.Silo"));
         (bool, bool, bool) Enabled(LogLevel level) => (own.IsEnabled(level), gateway.IsEnabled(level), orleans.IsEnabled(level));
