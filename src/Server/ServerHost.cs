@@ -91,6 +91,7 @@ internal sealed class ServerHost : IAsyncDisposable
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http.Metrics);
+        _ = new Metrics(app.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), node.Sessions, mailbox); // the meter keeps it
         app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
         app.GuardAdminSocket(options);
         MapPages(app, node, time);
