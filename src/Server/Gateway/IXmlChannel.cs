@@ -1,4 +1,5 @@
 using System.Net;
+using Indaba.Xmpp.Sasl;
 using Indaba.Xmpp.Streams;
 using Indaba.Xmpp.Xml;
 
@@ -18,10 +19,8 @@ internal interface IXmlChannel
     bool IsSecure { get; }
     /// <summary>True when STARTTLS can be offered.</summary>
     bool CanStartTls { get; }
-    /// <summary>The tls-server-end-point channel binding (RFC 5929), or null where there is none.</summary>
-    byte[]? ServerEndPoint { get; }
-    /// <summary>The TLS version, or null.</summary>
-    string? TlsVersion { get; }
+    /// <summary>The channel bindings that the connection has (RFC 5929).</summary>
+    ChannelBindings Bindings { get; }
     /// <summary>The element of the last token read.</summary>
     Element? Element { get; }
 

@@ -2,8 +2,13 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
+using System.Runtime.InteropServices;
+using System.Security.Authentication;
+using System.Security.Authentication.ExtendedProtection;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Indaba.Xmpp;
+using Indaba.Xmpp.Sasl;
 using Indaba.Xmpp.Streams;
 using Indaba.Xmpp.Xml;
 
@@ -42,9 +47,7 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
     /// <inheritdoc/>
     public bool CanStartTls => _tls is null && _startTls is not null;
     /// <inheritdoc/>
-    public byte[]? ServerEndPoint => _tls?.ServerEndPoint;
-    /// <inheritdoc/>
-    public string? TlsVersion => _tls?.Version;
+    public ChannelBindings Bindings => _tls?.Bindings ?? ChannelBindings.None;
     /// <inheritdoc/>
     public Element? Element => _reader.Element;
     /// <inheritdoc/>
@@ -171,6 +174,23 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
 
 /// <summary>What is known of a connection's TLS.</summary>
 /// <param name="Stream">The encrypted stream, or null when the listener does TLS itself.</param>
-/// <param name="ServerEndPoint">The tls-server-end-point channel binding (RFC 5929 section 4), or null.</param>
-/// <param name="Version">The TLS version.</param>
-internal sealed record TlsSession(SslStream? Stream, byte[]? ServerEndPoint, string? Version);
+/// <param name="Bindings">The channel bindings of the connection.</param>
+internal sealed record TlsSession(SslStream? Stream, ChannelBindings Bindings)
+{
+    /// <summary>Reads the bindings of a finished handshake.</summary>
+    public static ChannelBindings BindingsOf(SslStream ssl, X509Certificate2 certificate)
+    {
+        using var unique = ssl.TransportContext.GetChannelBinding(ChannelBindingKind.Unique);
+        return new ChannelBindings(ChannelBindings.ServerEndPoint(certificate), unique: unique is null ? null : Bytes(unique), tls13: ssl.SslProtocol == SslProtocols.Tls13);
+    }
+
+    // .NET puts SEC_CHANNEL_BINDINGS (8 numbers of 4 bytes; the last two are length and offset of the data) before "tls-unique:" and the data.
+    private static byte[]? Bytes(ChannelBinding binding)
+    {
+        var all = new byte[binding.Size];
+        Marshal.Copy(binding.DangerousGetHandle(), all, 0, all.Length);
+        var prefix = "tls-unique:"u8;
+        var at = all.AsSpan().IndexOf(prefix);
+        return at < 0 ? null : all[(at + prefix.Length)..];
+    }
+}

@@ -1,10 +1,9 @@
 using System.Net;
 using System.Net.Security;
 using Indaba.Server.Streams;
-using Indaba.Xmpp.Sasl;
 using Indaba.Xmpp.Xml;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Indaba.Server.Gateway;
 
@@ -18,7 +17,7 @@ internal sealed class TcpHandler(Node node, Certificates certificates, Connectio
         if (!counts.TryEnter(address)) return; // closing is the answer: telling each of a flood costs more
         try
         {
-            var direct = connection.Features.Get<ITlsHandshakeFeature>() is { } tls ? new TlsSession(null, EndPoint(certificates.Current), tls.Protocol.ToString()) : null;
+            var direct = connection.Features.Get<ISslStreamFeature>() is { } tls ? new TlsSession(null, TlsSession.BindingsOf(tls.SslStream, certificates.Current.Leaf)) : null;
             var limits = node.Options.Limits;
             await using var channel = new TcpChannel(connection.Transport, connection.RemoteEndPoint,
                 new XmppReaderLimits(limits.MaxStanzaBytesUnauthenticated, limits.MaxDepth, MaxElements: limits.MaxElementsUnauthenticated),
@@ -36,8 +35,7 @@ internal sealed class TcpHandler(Node node, Certificates certificates, Connectio
         var certificate = certificates.Current;
         var ssl = new SslStream(stream, leaveInnerStreamOpen: false);
         await ssl.AuthenticateAsServerAsync(certificate.StartTls, cancel).ConfigureAwait(false);
-        return new TlsSession(ssl, EndPoint(certificate), ssl.SslProtocol.ToString());
+        return new TlsSession(ssl, TlsSession.BindingsOf(ssl, certificate.Leaf));
     }
 
-    private static byte[]? EndPoint(ServerCertificate certificate) => ChannelBindings.ServerEndPoint(certificate.Leaf);
 }

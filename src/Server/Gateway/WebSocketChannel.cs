@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text;
 using Indaba.Xmpp;
+using Indaba.Xmpp.Sasl;
 using Indaba.Xmpp.Streams;
 using Indaba.Xmpp.Xml;
 
@@ -26,9 +27,7 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
     /// <inheritdoc/>
     public bool CanStartTls => false;
     /// <inheritdoc/>
-    public byte[]? ServerEndPoint => null; // the browser does not tell its page which certificate it saw
-    /// <inheritdoc/>
-    public string? TlsVersion => null;
+    public ChannelBindings Bindings => ChannelBindings.None; // the browser does not tell its page which certificate it saw
     /// <inheritdoc/>
     public Element? Element { get; private set; }
     /// <inheritdoc/>

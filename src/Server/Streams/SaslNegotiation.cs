@@ -21,7 +21,7 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
     private UserAgent? _agent;
     private int _failures;
 
-    private ChannelBindings Bindings => new(stream.Channel.ServerEndPoint);
+    private ChannelBindings Bindings => stream.Channel.Bindings;
 
     /// <summary>What is offered on this connection now.</summary>
     public SaslOffer Offer() => SaslOffer.For(stream.Channel, Bindings);

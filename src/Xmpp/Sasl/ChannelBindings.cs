@@ -13,14 +13,27 @@ public sealed class ChannelBindings
     /// <summary>The type of RFC 9266.</summary>
     public const string ExporterType = "tls-exporter";
 
+    /// <summary>
+    /// The type of RFC 5929 section 3, which RFC 5802 section 6.1 makes the default. RFC 9266 forbids it with TLS 1.3, where it
+    /// has no definition; clients that know no other (slixmpp) use what OpenSSL gives them all the same.
+    /// </summary>
+    public const string UniqueType = "tls-unique";
+
     private readonly (string Type, byte[] Data)[] _bindings;
+    private readonly byte[]? _unspoken; // tls-unique under TLS 1.3: accepted, never offered
 
     /// <summary>Gathers the bindings whose bytes are known; null for those that are not.</summary>
-    public ChannelBindings(byte[]? serverEndPoint = null, byte[]? exporter = null)
+    /// <param name="serverEndPoint">tls-server-end-point.</param>
+    /// <param name="exporter">tls-exporter.</param>
+    /// <param name="unique">tls-unique.</param>
+    /// <param name="tls13">True for TLS 1.3: tls-unique is accepted, but not offered.</param>
+    public ChannelBindings(byte[]? serverEndPoint = null, byte[]? exporter = null, byte[]? unique = null, bool tls13 = false)
     {
         var bindings = new List<(string, byte[])>(2);
         if (exporter is not null) bindings.Add((ExporterType, exporter));
         if (serverEndPoint is not null) bindings.Add((EndPointType, serverEndPoint));
+        if (unique is not null && !tls13) bindings.Add((UniqueType, unique));
+        _unspoken = tls13 ? unique : null;
         _bindings = [.. bindings];
     }
 
@@ -40,7 +53,7 @@ public sealed class ChannelBindings
         {
             if (binding.Type == type) return binding.Data;
         }
-        return null;
+        return type == UniqueType ? _unspoken : null;
     }
 
     /// <summary>

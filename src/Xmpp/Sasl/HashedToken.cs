@@ -27,7 +27,7 @@ public sealed record HashedTokenMechanism(ScramHash Hash, string? BindingType)
 
     /// <summary>The mechanisms that a connection with these bindings can offer, strongest first.</summary>
     public static IEnumerable<HashedTokenMechanism> Offered(ChannelBindings bindings) =>
-        bindings.Types.Append(null).Select(type => new HashedTokenMechanism(ScramHash.Sha256, type));
+        bindings.Types.Where(t => t != ChannelBindings.UniqueType).Append(null).Select(type => new HashedTokenMechanism(ScramHash.Sha256, type));
 
     /// <summary>Reads a mechanism's name; false when it is none known here.</summary>
     public static bool TryParse([NotNullWhen(true)] string? name, [NotNullWhen(true)] out HashedTokenMechanism? mechanism)
