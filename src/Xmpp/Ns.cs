@@ -34,6 +34,7 @@ public static class Ns
     public const string DataValidate = "http://jabber.org/protocol/xdata-validate"; // 0122
     public const string Caps = "http://jabber.org/protocol/caps"; // 0115
     public const string HostMetaXrd = "http://docs.oasis-open.org/ns/xri/xrd-1.0"; // 0156
+    public const string OfflineFeature = "msgoffline"; // 0160
     public const string Receipts = "urn:xmpp:receipts"; // 0184
     public const string Blocking = "urn:xmpp:blocking"; // 0191
     public const string BlockingErrors = "urn:xmpp:blocking:errors"; // 0191
@@ -57,6 +58,7 @@ public static class Ns
     public const string Sasl2 = "urn:xmpp:sasl:2"; // 0388
     public const string Invite = "urn:xmpp:invite"; // 0401
     public const string InviteRegister = "urn:xmpp:ibr-token:0"; // 0445
+    public const string OccupantId = "urn:xmpp:occupant-id:0"; // 0421
     public const string ChannelBinding = "urn:xmpp:sasl-cb:0"; // 0440
     public const string Fast = "urn:xmpp:fast:0"; // 0484
     public const string AddressesForm = "http://jabber.org/network/serverinfo"; // 0157

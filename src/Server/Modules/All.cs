@@ -6,8 +6,13 @@ internal static class All
     public static readonly Module[] Modules =
     [
         new LegacySession(),
+        new UniqueIds(), // first: no other hook sees what only a server may say
+        new Hints(),
         new Archive(),
+        new ArchivePreferences(),
         new Carbons(),
         new Csi(),
+        new Receipts(), // these two after whatever may refuse a message: what was refused was not delivered
+        new ChatMarkers(),
     ];
 }
