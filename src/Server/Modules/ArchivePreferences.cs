@@ -11,7 +11,7 @@ internal sealed class ArchivePreferences : Module
 {
     private const string Store = "archive";
     private const string Key = "preferences";
-    private readonly SemaphoreSlim _changing = new(1, 1); // what is on disk and what is in memory change in the same order
+    private static readonly SemaphoreSlim Changing = new(1, 1); // what is on disk and what is in memory change in the same order
     private Slot<ArchiveRules> _slot = null!;
 
     /// <inheritdoc/>
@@ -77,7 +77,7 @@ internal sealed class ArchivePreferences : Module
     {
         var account = context.Account;
         var rules = ArchiveRules.Parse(context.Payload, context.Node.Options.Limits.RosterItems);
-        await _changing.WaitAsync().ConfigureAwait(false);
+        await Changing.WaitAsync().ConfigureAwait(false);
         try
         {
             if (rules == ArchiveRules.Default) await context.Node.Data.DeleteAsync(account.Id, Store, Key).ConfigureAwait(false);
@@ -86,7 +86,7 @@ internal sealed class ArchivePreferences : Module
         }
         finally
         {
-            _changing.Release();
+            Changing.Release();
         }
         return rules.ToElement();
     }
