@@ -38,6 +38,8 @@ internal static class Copies
         // RFC 6121 section 8.5: to the resource; to all that take messages when none was named or it is not there.
         var named = entry.Target is not null && (entry.Target == session.Jid.Resource || session.Account.HasResource(entry.Target));
         if (named ? entry.Target == session.Jid.Resource : session.TakesMessages) return Copy.Plain;
+        // Without presence a device has its copy still to come: what is sent to the account waits for it as a message.
+        if (!named && session.Presence is null) return Copy.None;
         // XEP-0280 section 7: each other one that asked for copies; but a device has what it sent itself.
         return session.Carbons && MayCopy(entry) && entry.Sender != session.JidText ? Copy.CarbonReceived : Copy.None;
     }

@@ -36,8 +36,11 @@ internal interface IXmlChannel
     long LastRead { get; }
     /// <summary>Bytes read so far, for the shaper.</summary>
     long BytesRead { get; }
-    /// <summary>Writes the server's stream header (RFC 6120 section 4.7, RFC 7395 section 3.3): the domain, the stream's id, and the client's address if it gave one.</summary>
-    void WriteHeader(string from, string id, string? to);
+    /// <summary>The client's stream header, at <see cref="XmppToken.StreamOpen"/>.</summary>
+    /// <exception cref="StreamException">It is none.</exception>
+    StreamHeader Header { get; }
+    /// <summary>Writes the server's stream header.</summary>
+    void WriteHeader(StreamHeader header);
     /// <summary>Writes one first-level element: UTF-8, in the default namespace <c>jabber:client</c> without declaring it.</summary>
     void Write(ReadOnlySpan<byte> element);
     /// <summary>Writes the end of the stream.</summary>

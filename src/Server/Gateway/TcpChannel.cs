@@ -6,8 +6,6 @@ using System.Runtime.InteropServices;
 using System.Security.Authentication;
 using System.Security.Authentication.ExtendedProtection;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
-using Indaba.Xmpp;
 using Indaba.Xmpp.Sasl;
 using Indaba.Xmpp.Streams;
 using Indaba.Xmpp.Xml;
@@ -86,18 +84,13 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
     public void SetLimits(XmppReaderLimits limits) => _reader.Limits = limits;
 
     /// <inheritdoc/>
-    public void WriteHeader(string from, string id, string? to)
-    {
-        var header = new StringBuilder("<?xml version='1.0'?><stream:stream xmlns='").Append(Ns.Client).Append("' xmlns:stream='").Append(Ns.Stream)
-            .Append("' id='").Append(id).Append("' from='").Append(from).Append("' version='1.0' xml:lang='en'");
-        if (to is not null) header.Append(" to='").Append(System.Security.SecurityElement.Escape(to)).Append('\'');
-        Write(Encoding.UTF8.GetBytes(header.Append('>').ToString()));
-    }
-
+    public StreamHeader Header => StreamHeader.Parse(_reader.Element!, _reader.ContentNamespace);
+    /// <inheritdoc/>
+    public void WriteHeader(StreamHeader header) => header.WriteTo(_output);
     /// <inheritdoc/>
     public void Write(ReadOnlySpan<byte> element) => _output.Write(element);
     /// <inheritdoc/>
-    public void WriteClose() => Write("</stream:stream>"u8);
+    public void WriteClose() => Write(StreamHeader.ClosingTag);
 
     /// <inheritdoc/>
     public async ValueTask FlushAsync(CancellationToken cancel)

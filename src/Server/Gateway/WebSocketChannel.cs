@@ -13,7 +13,6 @@ namespace Indaba.Server.Gateway;
 internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool secure, XmppReaderLimits limits, Action abort) : IXmlChannel
 {
     private static readonly byte[] ClientNs = Encoding.UTF8.GetBytes($" xmlns='{Ns.Client}'");
-    private static readonly byte[] StreamNs = Encoding.UTF8.GetBytes($" xmlns:stream='{Ns.Stream}'");
     private readonly List<byte[]> _frames = [];
     private XmppReaderLimits _limits = limits;
     private bool _closeSent;
@@ -81,24 +80,18 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
     public void SetLimits(XmppReaderLimits limits) => _limits = limits;
 
     /// <inheritdoc/>
-    public void WriteHeader(string from, string id, string? to)
-    {
-        var open = new StringBuilder("<open xmlns='").Append(Ns.Framing).Append("' id='").Append(id).Append("' from='").Append(from).Append("' version='1.0' xml:lang='en'");
-        if (to is not null) open.Append(" to='").Append(System.Security.SecurityElement.Escape(to)).Append('\'');
-        _frames.Add(Encoding.UTF8.GetBytes(open.Append("/>").ToString()));
-    }
-
+    public StreamHeader Header => StreamHeader.ParseOpen(Element!);
+    /// <inheritdoc/>
+    public void WriteHeader(StreamHeader header) => _frames.Add(XmppWriter.ToBytes(header.ToOpen(), ""));
     /// <inheritdoc/>
     public void Write(ReadOnlySpan<byte> element)
     {
-        // Each frame stands alone (RFC 7395 section 3.3.3): a stanza declares its namespace, stream:* its prefix.
+        // Each frame stands alone (RFC 7395 section 3.3.3): a stanza declares its namespace.
         var (name, declaration) = element switch
         {
             _ when element.StartsWith("<message"u8) => ("<message".Length, ClientNs),
             _ when element.StartsWith("<presence"u8) => ("<presence".Length, ClientNs),
             _ when element.StartsWith("<iq"u8) => ("<iq".Length, ClientNs),
-            _ when element.StartsWith("<stream:features"u8) => ("<stream:features".Length, StreamNs),
-            _ when element.StartsWith("<stream:error"u8) => ("<stream:error".Length, StreamNs),
             _ => (0, []),
         };
         var frame = new byte[element.Length + declaration.Length];
@@ -113,7 +106,7 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
     {
         if (_closeSent) return;
         _closeSent = true;
-        _frames.Add(Encoding.UTF8.GetBytes($"<close xmlns='{Ns.Framing}'/>"));
+        _frames.Add(XmppWriter.ToBytes(StreamHeader.Close(), ""));
     }
 
     /// <inheritdoc/>

@@ -150,7 +150,7 @@ internal sealed class Router(Node node)
     public async ValueTask BounceAsync(Session session, byte[] bytes)
     {
         if (!bytes.AsSpan().StartsWith("<iq"u8)) return;
-        byte[] framed = [.. "<iq xmlns='jabber:client'"u8, .. bytes.AsSpan("<iq"u8.Length)];
+        byte[] framed = [.. System.Text.Encoding.UTF8.GetBytes($"<iq xmlns='{Ns.Client}'"), .. bytes.AsSpan("<iq"u8.Length)];
         var element = XmppReader.ReadFrame(new ReadOnlySequence<byte>(framed), new XmppReaderLimits());
         if (element["type"] is not ("get" or "set") || !Jid.TryParse(element["from"], out var from) || from.Domain != node.Options.Domain || from.Local is null) return;
         if (await node.Accounts.FindAsync(from.Bare).ConfigureAwait(false) is { } account && from.Resource is not null && account.Find(from.Resource) is { } sender)

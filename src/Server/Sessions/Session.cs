@@ -25,11 +25,10 @@ internal sealed class Session
     private readonly Backlog _backlog;
     private readonly Outbox _outbox;
     private object?[]? _slots;
-    private IXmlChannel? _channel;
+    private SessionWriter? _writer; // null while no connection carries the session
     private bool _dirty, _taking;
-    private bool _writing = true; // until Start: the answer to binding goes first
     private ITimer? _expiry;
-    private TaskCompletionSource? _drained, _taken;
+    private TaskCompletionSource? _taken;
 
     public Session(Node node, Account account, Jid jid, DeviceKey device, IXmlChannel channel)
     {
@@ -38,7 +37,6 @@ internal sealed class Session
         Jid = jid;
         JidText = jid.ToString();
         Device = device;
-        _channel = channel;
         Address = channel.Remote?.ToString() ?? "";
         Transport = channel.Transport;
         Secure = channel.IsSecure;
@@ -48,6 +46,7 @@ internal sealed class Session
         Inbox = new Inbox(limits.InboundUncommitted);
         _backlog = new Backlog(node, this, _lock, _outbox);
         Acks = new DeliveryAcks(node, this, _lock, _outbox);
+        _writer = new SessionWriter(this, _backlog, _lock, _outbox, channel);
     }
 
     /// <summary>The session's id, also its XEP-0198 resumption id: 160 random bits.</summary>
@@ -125,7 +124,7 @@ internal sealed class Session
             if (State == SessionState.Ended) return false;
             if (!_outbox.IsFull)
             {
-                if (!counted && _channel is null) return true;
+                if (!counted && _writer is null) return true;
                 if (holdKey is null) _outbox.Add(new OutItem(bytes, 0, counted));
                 else _outbox.AddHoldable(holdKey, new OutItem(bytes, 0, counted));
                 if (_dirty) return true; // the completion loop is about to flush this session
@@ -195,59 +194,13 @@ internal sealed class Session
     /// <summary>Starts writing what waits, unless a writer is at it.</summary>
     public void Kick()
     {
-        IXmlChannel channel;
-        lock (_lock)
-        {
-            if (_writing || _channel is null || _outbox.Waiting == 0) return;
-            _writing = true;
-            channel = _channel;
-        }
-        _ = WriteAsync(channel);
-    }
-
-    private async Task WriteAsync(IXmlChannel channel, bool flushFirst = false)
-    {
-        try
-        {
-            if (flushFirst) await channel.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-            while (true)
-            {
-                lock (_lock)
-                {
-                    if (_channel != channel || !_outbox.WriteTo(channel))
-                    {
-                        StopWriting();
-                        return;
-                    }
-                    Acks.AskIfDue(channel);
-                }
-                await channel.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-                _backlog.Continue();
-            }
-        }
-        catch (Exception)
-        {
-            channel.Abort(); // the reader sees the end and detaches
-            lock (_lock) StopWriting();
-        }
-    }
-
-    private void StopWriting()
-    {
-        _writing = false;
-        _drained?.TrySetResult();
-        _drained = null;
+        SessionWriter? writer;
+        lock (_lock) writer = _writer;
+        writer?.Kick();
     }
 
     /// <summary>Completes when what waits is written as far as the connection takes it: the read loop waits for it before it makes more.</summary>
-    public Task DrainedAsync()
-    {
-        lock (_lock)
-        {
-            if (!_writing || _outbox.WaitingBytes < _node.Options.Limits.OutboundBytes / 4) return Task.CompletedTask;
-            return (_drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-        }
-    }
+    public Task DrainedAsync() { lock (_lock) return _writer?.DrainedAsync(_node.Options.Limits.OutboundBytes / 4) ?? Task.CompletedTask; }
 
     // --- XEP-0198 ---
 
@@ -315,8 +268,9 @@ internal sealed class Session
     {
         lock (_lock)
         {
-            if (_channel != channel || State != SessionState.Connected) return Task.CompletedTask;
-            _channel = null;
+            if (_writer?.Channel != channel || State != SessionState.Connected) return Task.CompletedTask;
+            _ = _writer.Stop();
+            _writer = null;
             if (mayResume && Resumable && !_node.Stopping)
             {
                 Park();
@@ -345,7 +299,7 @@ internal sealed class Session
     {
         lock (_lock)
         {
-            if (_channel != channel) return false;
+            if (_writer?.Channel != channel) return false;
             _taking = true;
             return true;
         }
@@ -375,7 +329,8 @@ internal sealed class Session
         {
             if (State == SessionState.Ended) return false;
             Park();
-            (old, _channel) = (_channel, null);
+            _ = _writer?.Stop();
+            (old, _writer) = (_writer?.Channel, null);
             if (_taking) taken = (_taken ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
         old?.Abort();
@@ -406,10 +361,9 @@ internal sealed class Session
             Transport = channel.Transport;
             Secure = channel.IsSecure;
             channel.Write(answer);
-            _channel = channel;
-            _writing = true;
+            _writer = new SessionWriter(this, _backlog, _lock, _outbox, channel);
         }
-        _ = WriteAsync(channel, flushFirst: true);
+        Start();
         _backlog.Continue();
         return true;
     }
@@ -417,9 +371,9 @@ internal sealed class Session
     /// <summary>Lets the session write: the answer to binding has been written.</summary>
     public void Start()
     {
-        IXmlChannel? channel;
-        lock (_lock) channel = _channel;
-        if (channel is not null) _ = WriteAsync(channel, flushFirst: true);
+        SessionWriter? writer;
+        lock (_lock) writer = _writer;
+        writer?.Start();
     }
 
     /// <summary>
@@ -436,11 +390,10 @@ internal sealed class Session
             if (State == SessionState.Ended) return;
             State = SessionState.Ended;
             _expiry?.Dispose();
-            channel = _channel;
-            _channel = null;
+            channel = _writer?.Channel;
+            if (_writer is not null) written = _writer.Stop();
+            _writer = null;
             remaining = _outbox.Remaining();
-            if (_writing) written = (_drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-            else _drained?.TrySetResult();
         }
         _node.Sessions.Remove(this);
         if (channel is not null) await CloseAsync(channel, written, closing).ConfigureAwait(false);
@@ -462,5 +415,5 @@ internal sealed class Session
     }
 
     /// <summary>The connection that carries the session, or null while it is detached.</summary>
-    public IXmlChannel? Channel { get { lock (_lock) return _channel; } }
+    public IXmlChannel? Channel { get { lock (_lock) return _writer?.Channel; } }
 }

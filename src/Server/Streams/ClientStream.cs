@@ -27,8 +27,7 @@ internal sealed class ClientStream
     private readonly SaslNegotiation _sasl;
     private readonly Binding _binding;
     private readonly Shaper _shaper;
-    private bool _opened, _closed;
-    private string? _streamId;
+    private bool _opened, _headerSent, _closed;
 
     public ClientStream(Node node, IXmlChannel channel)
     {
@@ -104,7 +103,7 @@ internal sealed class ClientStream
                 case XmppToken.StreamClose:
                     return true;
                 case XmppToken.StreamOpen:
-                    await OpenAsync(Channel.Element!).ConfigureAwait(false);
+                    await OpenAsync().ConfigureAwait(false);
                     break;
                 default:
                     if (!await TakeAsync(Channel.Element!, stopping).ConfigureAwait(false)) return false;
@@ -115,20 +114,24 @@ internal sealed class ClientStream
     }
 
     /// <summary>The client's stream header (RFC 6120 section 4.7), first or after a restart.</summary>
-    private async ValueTask OpenAsync(Element header)
+    private async ValueTask OpenAsync()
     {
         if (_opened) throw new StreamException(StreamCondition.NotAuthorized, "a stream restart was not due");
-        var wanted = header["to"];
-        _streamId = Ids.Token();
         _opened = true;
-        Channel.WriteHeader(_node.Options.Domain, _streamId, header["from"]);
-        var expected = Channel.Transport == "websocket" ? ("open", Ns.Framing) : ("stream", Ns.Stream);
-        if ((header.Name, header.Namespace) != expected) throw new StreamException(header.Name == expected.Item1 ? StreamCondition.InvalidNamespace : StreamCondition.BadFormat);
-        if (!Jid.TryParse(wanted, out var to) || to != Jid.Parse(_node.Options.Domain)) throw new StreamException(wanted is null ? StreamCondition.ImproperAddressing : StreamCondition.HostUnknown);
-        if (header["version"] is not { } version || !version.StartsWith("1.", StringComparison.Ordinal)) throw new StreamException(StreamCondition.UnsupportedVersion);
-        ClaimedFrom = Jid.TryParse(header["from"], out var from) ? from : null;
-        if (header["from"] is not null && ClaimedFrom is null) throw new StreamException(StreamCondition.InvalidFrom);
+        _headerSent = false;
+        var header = Channel.Header;
+        WriteHeader(header.From);
+        if (header.To is not { } to) throw new StreamException(StreamCondition.ImproperAddressing);
+        if (to != Jid.Parse(_node.Options.Domain)) throw new StreamException(StreamCondition.HostUnknown);
+        if (!header.HasFeatures) throw new StreamException(StreamCondition.UnsupportedVersion);
+        ClaimedFrom = header.From;
         await WriteFeaturesAsync().ConfigureAwait(false);
+    }
+
+    private void WriteHeader(Jid? to)
+    {
+        _headerSent = true;
+        Channel.WriteHeader(new StreamHeader(to, Jid.Parse(_node.Options.Domain), Ids.Token(), StreamHeader.CurrentVersion, "en"));
     }
 
     /// <summary>Sends the features of the present phase.</summary>
@@ -203,6 +206,7 @@ internal sealed class ClientStream
     public void ExpectRestart()
     {
         _opened = false;
+        _headerSent = false;
         Channel.Restart();
     }
 
@@ -223,7 +227,7 @@ internal sealed class ClientStream
                 await session.EndAsync(notifyPeers: true, closing).ConfigureAwait(false);
                 return;
             }
-            if (!_opened) Channel.WriteHeader(_node.Options.Domain, _streamId ?? Ids.Token(), null); // RFC 6120 section 4.9.1.2
+            if (!_headerSent) WriteHeader(null); // RFC 6120 section 4.9.1.2
             closing.WriteTo(Channel);
             await Channel.FlushAsync(CancellationToken.None).AsTask().WaitAsync(TimeSpan.FromSeconds(2), _node.Time).ConfigureAwait(false);
             Channel.Close();

@@ -1,4 +1,3 @@
-using System.Text;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Xml;
 
@@ -7,15 +6,13 @@ namespace Indaba.Server.Streams;
 /// <summary>The stream features of each phase (RFC 6120 section 4.3.2).</summary>
 internal static class Features
 {
-    /// <summary>The features as bytes; <c>stream:</c> is the prefix that the stream header declares.</summary>
+    /// <summary>The features as bytes.</summary>
     public static byte[] ToBytes(Node node, ClientStream stream, SaslOffer offer)
     {
         var features = new Element("features", Ns.Stream);
         if (stream.Phase == Phase.Unauthenticated) AddUnauthenticated(node, stream, offer, features);
         else if (stream.Phase == Phase.Authenticated) AddAuthenticated(node, features);
-        var inner = new StringBuilder("<stream:features>");
-        foreach (var feature in features.Elements) inner.Append(XmppWriter.ToString(feature));
-        return Encoding.UTF8.GetBytes(inner.Append("</stream:features>").ToString());
+        return XmppWriter.ToBytes(features, Ns.Client);
     }
 
     private static void AddUnauthenticated(Node node, ClientStream stream, SaslOffer offer, Element features)

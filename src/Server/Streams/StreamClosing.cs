@@ -1,4 +1,3 @@
-using System.Text;
 using Indaba.Server.Gateway;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Streams;
@@ -12,12 +11,7 @@ internal sealed record StreamClosing(StreamCondition? Condition = null, string? 
     /// <summary>Writes the error, if any, and the end of the stream.</summary>
     public void WriteTo(IXmlChannel channel)
     {
-        if (Condition is { } condition)
-        {
-            var error = new StringBuilder("<stream:error><").Append(Kebab.Of(condition)).Append(" xmlns='").Append(Ns.StreamErrors).Append("'/>");
-            if (Text is not null) error.Append("<text xmlns='").Append(Ns.StreamErrors).Append("' xml:lang='en'>").Append(System.Security.SecurityElement.Escape(Text)).Append("</text>");
-            channel.Write(Encoding.UTF8.GetBytes(error.Append(Application is null ? null : XmppWriter.ToString(Application)).Append("</stream:error>").ToString()));
-        }
+        if (Condition is { } condition) channel.Write(XmppWriter.ToBytes(StreamError.ToElement(new StreamException(condition, Text)).Add(Application), Ns.Client));
         channel.WriteClose();
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Text;
 using Indaba.Xmpp.Xml;
 
 namespace Indaba.Xmpp.Streams;
@@ -20,6 +21,8 @@ public sealed record StreamHeader(Jid? To = null, Jid? From = null, string? Id =
 
     /// <summary>What ends a stream over TCP.</summary>
     public static ReadOnlySpan<byte> ClosingTag => "</stream:stream>"u8;
+
+    private static readonly byte[] Opening = Encoding.UTF8.GetBytes($"<?xml version='1.0'?><stream:stream xmlns='{Ns.Client}' xmlns:stream='{Ns.Stream}'");
 
     /// <summary>True when the major version is 1 or later, so features are to be sent (RFC 6120 section 4.7.5).</summary>
     public bool HasFeatures
@@ -60,7 +63,7 @@ public sealed record StreamHeader(Jid? To = null, Jid? From = null, string? Id =
     public void WriteTo(IBufferWriter<byte> output)
     {
         var sink = new Utf8Sink(output);
-        sink.Raw("<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"u8);
+        sink.Raw(Opening);
         Attribute(ref sink, " to='"u8, To?.ToString());
         Attribute(ref sink, " from='"u8, From?.ToString());
         Attribute(ref sink, " id='"u8, Id);

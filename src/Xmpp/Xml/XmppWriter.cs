@@ -27,6 +27,8 @@ public static class XmppWriter
         return buffer.WrittenSpan.ToArray();
     }
 
+    private static readonly byte[] StreamPrefix = Encoding.UTF8.GetBytes($" xmlns:stream='{Ns.Stream}'");
+
     /// <summary>The element as text with every namespace declared.</summary>
     public static string ToString(Element element) => Encoding.UTF8.GetString(ToBytes(element, ""));
 
@@ -38,7 +40,7 @@ public static class XmppWriter
         sink.Name(element.Name);
         if (prefixed)
         {
-            sink.Raw(" xmlns:stream='http://etherx.jabber.org/streams'"u8);
+            sink.Raw(StreamPrefix);
         }
         else if (inner != outer)
         {
