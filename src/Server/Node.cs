@@ -29,6 +29,10 @@ internal sealed class Node
         Delivery = new Delivery(this);
         Router = new Router(this);
         Presence = new PresenceService(this);
+        Address = new PublicAddress(settings);
+        AccountService = new AccountService(AccountRows, settings) { EndSessions = Accounts.EndSessionsAsync };
+        Invites = new Invitations(Invitations, AccountRows, AccountService, settings, Address, time) { Accepted = Presence.BefriendAsync };
+        Registrar = new Registrar(this);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -56,6 +60,14 @@ internal sealed class Node
     public Router Router { get; }
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
+    /// <summary>Where the HTTP side is reached from outside.</summary>
+    public PublicAddress Address { get; }
+    /// <summary>Makes and changes accounts.</summary>
+    public AccountService AccountService { get; }
+    /// <summary>Makes and redeems invitations.</summary>
+    public Invitations Invites { get; }
+    /// <summary>Registration before login.</summary>
+    public Registrar Registrar { get; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>Keeps the salt of users that do not exist the same (see ScramKeys.Fake); of the data, not of the process.</summary>

@@ -26,8 +26,10 @@ public static class Ns
     public const string DiscoItems = "http://jabber.org/protocol/disco#items"; // 0030
     public const string MucUser = "http://jabber.org/protocol/muc#user"; // 0045
     public const string PrivateXml = "jabber:iq:private"; // 0049
+    public const string Commands = "http://jabber.org/protocol/commands"; // 0050
     public const string Rsm = "http://jabber.org/protocol/rsm"; // 0059
     public const string Register = "jabber:iq:register"; // 0077
+    public const string RegisterChange = "jabber:iq:register:changepassword"; // 0077
     public const string RegisterFeature = "http://jabber.org/features/iq-register"; // 0077
     public const string ChatStates = "http://jabber.org/protocol/chatstates"; // 0085
     public const string Version = "jabber:iq:version"; // 0092
@@ -57,6 +59,9 @@ public static class Ns
     public const string Bind2 = "urn:xmpp:bind:0"; // 0386
     public const string Sasl2 = "urn:xmpp:sasl:2"; // 0388
     public const string Invite = "urn:xmpp:invite"; // 0401
+    public const string InviteUser = "urn:xmpp:invite#invite"; // 0401
+    public const string InviteAccount = "urn:xmpp:invite#create-account"; // 0401
+    public const string InviteForm = "urn:xmpp:invite#invitation"; // 0401
     public const string InviteRegister = "urn:xmpp:ibr-token:0"; // 0445
     public const string OccupantId = "urn:xmpp:occupant-id:0"; // 0421
     public const string ChannelBinding = "urn:xmpp:sasl-cb:0"; // 0440

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Indaba.Server.Options;
+using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Sasl;
@@ -48,10 +49,10 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     private static readonly SemaphoreSlim Deriving = new(Environment.ProcessorCount);
 
     /// <summary>
-    /// Ends the sessions of an account, on all nodes, and completes when no stanza of theirs is taken any more. For
+    /// Ends the sessions of an account, on all nodes, but for one that may stay, and completes when no stanza of theirs is taken any more. For
     /// <see cref="SessionsEnd.Deleted"/> the account is disabled but still there, so that its contacts can be told.
     /// </summary>
-    public Func<AccountRow, SessionsEnd, Task>? EndSessions { get; set; }
+    public Func<AccountRow, SessionsEnd, Session?, Task>? EndSessions { get; set; }
 
     /// <summary>Creates an account on the server's domain. The name is prepared: "Alice" becomes "alice".</summary>
     public async Task<AccountResult> CreateAsync(string name, string password, Role role, CancellationToken cancel = default)
@@ -65,14 +66,14 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return row is null ? new AccountResult(AccountOutcome.NameTaken) : new AccountResult(AccountOutcome.Done, row);
     }
 
-    /// <summary>Creates an account by an invitation and counts its use, both or neither. See <see cref="Invitations.RegisterAsync"/>.</summary>
-    internal async Task<AccountResult> CreateInvitedAsync(string token, string name, string password, CancellationToken cancel)
+    /// <summary>Creates an account by an invitation and counts its use, both or neither. See <see cref="Invitations"/>.</summary>
+    internal async Task<AccountResult> CreateInvitedAsync(string token, string name, string password, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
         if (Check(name, password, out var jid) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
         if (await accounts.FindAsync(jid.Local!, jid.Domain, cancel).ConfigureAwait(false) is not null) return new AccountResult(AccountOutcome.NameTaken);
         var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
         if (credentials is null) return new AccountResult(AccountOutcome.PasswordInvalid);
-        var result = await accounts.CreateInvitedAsync(token, jid.Local!, jid.Domain, credentials, cancel).ConfigureAwait(false);
+        var result = await accounts.CreateInvitedAsync(token, jid.Local!, jid.Domain, credentials, acceptedAt, cancel).ConfigureAwait(false);
         return result.Outcome switch
         {
             InvitedOutcome.Created => new AccountResult(AccountOutcome.Done, result.Account, result.Invitation),
@@ -82,14 +83,17 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     }
 
     /// <summary>Sets a password: FAST tokens die with the old one, and the sessions that were opened with it end.</summary>
-    public async Task<AccountResult> SetPasswordAsync(string name, string password, CancellationToken cancel = default)
+    public Task<AccountResult> SetPasswordAsync(string name, string password, CancellationToken cancel = default) => SetPasswordAsync(name, password, null, cancel);
+
+    /// <summary>As above, but the session in which the user changes it stays.</summary>
+    public async Task<AccountResult> SetPasswordAsync(string name, string password, Session? stays, CancellationToken cancel)
     {
         if (CheckPassword(password) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
         if (await FindAsync(name, cancel).ConfigureAwait(false) is not { } row) return new AccountResult(AccountOutcome.NotFound);
         var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
         if (credentials is null) return new AccountResult(AccountOutcome.PasswordInvalid);
         if (!await accounts.SetPasswordAsync(row.Id, credentials, cancel).ConfigureAwait(false)) return new AccountResult(AccountOutcome.NotFound);
-        await EndAsync(row, SessionsEnd.PasswordChanged).ConfigureAwait(false);
+        await EndAsync(row, SessionsEnd.PasswordChanged, stays).ConfigureAwait(false);
         return new AccountResult(AccountOutcome.Done, row);
     }
 
@@ -133,6 +137,13 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return characters < settings.Current.Registration.MinPasswordLength ? AccountOutcome.PasswordTooShort : AccountOutcome.Done;
     }
 
+    /// <summary>A name as an account would have it; false when it cannot be one.</summary>
+    public bool TryLocal(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out string? local)
+    {
+        local = TryName(name, out Jid jid) ? jid.Local : null;
+        return local is not null;
+    }
+
     private bool TryName(string name, out Jid jid)
     {
         var domain = settings.Current.Domain;
@@ -149,7 +160,7 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return Jid.TryCreate(name, domain, null, out jid) && jid.Local is { Length: > 0 } local && Encoding.UTF8.GetByteCount(local) <= MaxNameBytes;
     }
 
-    private Task EndAsync(AccountRow row, SessionsEnd reason) => EndSessions?.Invoke(row, reason) ?? Task.CompletedTask;
+    private Task EndAsync(AccountRow row, SessionsEnd reason, Session? stays = null) => EndSessions?.Invoke(row, reason, stays) ?? Task.CompletedTask;
 
     /// <summary>Keys for each mechanism; null when the password cannot be prepared.</summary>
     private async Task<IReadOnlyList<Credential>?> DeriveAsync(string password, CancellationToken cancel)

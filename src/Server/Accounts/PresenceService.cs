@@ -1,4 +1,5 @@
 using Indaba.Server.Sessions;
+using Indaba.Server.Storage;
 using Indaba.Xmpp.Stanzas;
 
 namespace Indaba.Server.Accounts;
@@ -16,4 +17,7 @@ internal sealed class PresenceService(Node node)
 
     /// <summary>A session has ended: its contacts learn that it is unavailable (RFC 6121 section 4.5).</summary>
     public Task SessionEndedAsync(Session session) { _ = node; return Task.CompletedTask; }
+
+    /// <summary>An account was made by an invitation: the two become contacts, each with the other's presence (XEP-0401 section 4.3).</summary>
+    public Task BefriendAsync(AccountRow invited, Invitation invitation) { _ = node; return Task.CompletedTask; }
 }

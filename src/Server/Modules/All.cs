@@ -12,6 +12,9 @@ internal static class All
         new ArchivePreferences(),
         new Carbons(),
         new Csi(),
+        new AdHoc(),
+        new InviteCommands(),
+        new InBandRegistration(),
         new Receipts(), // these two after whatever may refuse a message: what was refused was not delivered
         new ChatMarkers(),
     ];

@@ -76,6 +76,9 @@ internal sealed record IqContext(Node Node, Iq Iq, Session Session, Account Acco
 {
     /// <summary>The payload of the request.</summary>
     public Element Payload => Iq.Payload!;
+
+    /// <summary>What a handler returns that has sent its answer itself.</summary>
+    public static readonly Element Answered = new("answered", "");
 }
 
 /// <summary>Runs at a stage. Errors for the sender are returned as <see cref="Outcome.Reject(StanzaError)"/>.</summary>

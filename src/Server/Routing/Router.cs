@@ -115,7 +115,7 @@ internal sealed class Router(Node node)
         if (!iq.IsRequest) return;
         var handler = node.Modules.FindIq(target, iq.Type, iq.Payload!) ?? throw new StanzaException(StanzaCondition.ServiceUnavailable);
         var result = await handler(new IqContext(node, iq, session, account)).ConfigureAwait(false);
-        session.Send(iq.Result(result));
+        if (!ReferenceEquals(result, IqContext.Answered)) session.Send(iq.Result(result));
     }
 
     /// <summary>Nobody is there. A result or error to nobody is dropped: <see cref="Reply"/> answers requests only (RFC 6120 section 8.2.3).</summary>
