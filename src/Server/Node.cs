@@ -5,6 +5,9 @@ using Indaba.Server.Options;
 using Indaba.Server.Routing;
 using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
+using Indaba.Server.Streams;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Streams;
 
 namespace Indaba.Server;
 
@@ -15,13 +18,16 @@ internal sealed class Node
     {
         Settings = settings;
         Time = time;
+        StartedAt = time.GetUtcNow();
         Log = logs.CreateLogger("Indaba");
         Database = database;
         Mailbox = mailbox;
         AccountRows = new AccountStore(database);
         Rosters = new RosterStore(database);
         Data = new DataStore(database);
-        Invitations = new InvitationStore(database);
+        Address = new PublicAddress(settings);
+        AccountService = new AccountService(AccountRows, settings) { EndSessions = EndSessionsAsync };
+        Invitations = new Invitations(new InvitationStore(database), AccountRows, AccountService, settings, Address, time);
         Tokens = new TokenStore(database);
         Devices = new DeviceStore(database);
         Modules = ModuleBuilder.Build(All.Modules);
@@ -29,9 +35,8 @@ internal sealed class Node
         Delivery = new Delivery(this);
         Router = new Router(this);
         Presence = new PresenceService(this);
-        Address = new PublicAddress(settings);
-        AccountService = new AccountService(AccountRows, settings) { EndSessions = Accounts.EndSessionsAsync };
-        Invites = new Invitations(Invitations, AccountRows, AccountService, settings, Address, time) { Accepted = Presence.BefriendAsync };
+        Invitations.Accepted = Presence.Befriending.AcceptedAsync;
+        Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
@@ -49,7 +54,15 @@ internal sealed class Node
     public AccountStore AccountRows { get; }
     public RosterStore Rosters { get; }
     public DataStore Data { get; }
-    public InvitationStore Invitations { get; }
+    /// <summary>Where the HTTP side is reached from outside.</summary>
+    public PublicAddress Address { get; }
+    /// <summary>Makes and changes accounts.</summary>
+    public AccountService AccountService { get; }
+    public Invitations Invitations { get; }
+    /// <summary>What strangers may try from one address, by whatever way they come.</summary>
+    public AttemptLimit Attempts { get; }
+    /// <summary>Registration before login (XEP-0077).</summary>
+    public Registrar Registrar { get; }
     public TokenStore Tokens { get; }
     public DeviceStore Devices { get; }
     /// <summary>What the modules have registered.</summary>
@@ -60,20 +73,31 @@ internal sealed class Node
     public Router Router { get; }
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
-    /// <summary>Where the HTTP side is reached from outside.</summary>
-    public PublicAddress Address { get; }
-    /// <summary>Makes and changes accounts.</summary>
-    public AccountService AccountService { get; }
-    /// <summary>Makes and redeems invitations.</summary>
-    public Invitations Invites { get; }
-    /// <summary>Registration before login.</summary>
-    public Registrar Registrar { get; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
+    /// <summary>When the server was started.</summary>
+    public DateTimeOffset StartedAt { get; }
     /// <summary>Keeps the salt of users that do not exist the same (see ScramKeys.Fake); of the data, not of the process.</summary>
     public byte[] LoginSecret { get; init; } = [];
     /// <summary>Set when the node begins to stop.</summary>
     public CancellationToken StopToken { get; init; }
+    /// <summary>No session outlives what it was opened with; the account's state is loaded again when it is next needed.</summary>
+    private async Task EndSessionsAsync(AccountRow row, SessionsEnd why, Session? stays)
+    {
+        if (!Jid.TryCreate(row.Local, row.Domain, null, out var jid)) return;
+        if (Accounts.Local(jid) is { } account)
+        {
+            var closing = new StreamClosing(StreamCondition.NotAuthorized, why switch
+            {
+                SessionsEnd.PasswordChanged => "the password was changed",
+                SessionsEnd.Disabled => "the account is disabled",
+                _ => "the account was deleted",
+            });
+            await Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
+        }
+        if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
+    }
+
     /// <summary>True once the node is on its way down: nothing new begins.</summary>
     public bool Stopping => StopToken.IsCancellationRequested;
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Indaba.Server.Accounts;
+using Indaba.Server.Admin;
 using Indaba.Server.Cluster;
 using Indaba.Server.Gateway;
 using Indaba.Server.Mailbox;
@@ -10,8 +11,16 @@ using Indaba.Server.Streams;
 using Indaba.Server.Telemetry;
 using Indaba.Xmpp.Streams;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Indaba.Server;
+
+/// <summary>The listeners; their end points are known once they are bound.</summary>
+internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https)
+{
+    /// <summary>The port of a listener, or null when it is off.</summary>
+    public static int? Of(ListenOptions? listener) => listener?.IPEndPoint?.Port;
+}
 
 /// <summary>Puts a node together, runs it, and takes it down in order.</summary>
 internal sealed class ServerHost : IAsyncDisposable
@@ -21,11 +30,12 @@ internal sealed class ServerHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Database _database;
     private readonly MailboxLog _mailbox;
+    private readonly Health _health;
     private readonly Task _sweep;
 
-    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, CancellationTokenSource stop)
+    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, Health health, Ports ports, CancellationTokenSource stop)
     {
-        (_app, _database, _mailbox, Node, _stop) = (app, database, mailbox, node, stop);
+        (_app, _database, _mailbox, Node, _health, Ports, _stop) = (app, database, mailbox, node, health, ports, stop);
         _sweep = SweepAsync();
     }
 
@@ -33,7 +43,7 @@ internal sealed class ServerHost : IAsyncDisposable
     public Node Node { get; }
 
     /// <summary>Where it listens.</summary>
-    public IReadOnlyCollection<string> Addresses => [.. _app.Urls];
+    public Ports Ports { get; }
 
     /// <summary>Opens the data, starts the silo and the listeners.</summary>
     /// <exception cref="StorageException">The data cannot be opened.</exception>
@@ -53,7 +63,11 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(settings);
         builder.Services.AddSingleton(database);
+        builder.Services.AddMetrics();
         builder.Services.AddSingleton<Certificates>();
+        builder.Services.AddSingleton<Health>();
+        builder.Services.AddSingleton<PrometheusExporter>();
+        builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
         builder.Services.AddSingleton<TcpHandler>();
         builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), database, mailbox)
@@ -63,31 +77,52 @@ internal sealed class ServerHost : IAsyncDisposable
         });
         builder.Services.AddRoutingCore();
         builder.Host.UseOrleans(silo => silo.AddLocalSilo(options.Cluster));
-        builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => Listen(kestrel, options));
+        Ports? ports = null;
+        builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
 
         var app = builder.Build();
         var node = app.Services.GetRequiredService<Node>();
+        app.UseTrustedProxies(options);
         app.UseWebSockets();
         app.MapXmppWebSocket(node, app.Services.GetRequiredService<ConnectionCounts>());
+        var health = app.Services.GetRequiredService<Health>();
+        health.Map(app);
+        var metrics = app.Services.GetRequiredService<PrometheusExporter>();
+        metrics.Map(app, () => settings.Current.Http.Metrics);
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
+        app.GuardAdminSocket(options);
+        MapPages(app, node, time);
         await app.StartAsync(cancel).ConfigureAwait(false);
-        return new ServerHost(app, database, mailbox, node, stop);
+        node.Address.Bound(Ports.Of(ports?.Http), Ports.Of(ports?.Https));
+        health.Accepting = true;
+        return new ServerHost(app, database, mailbox, node, health, ports!, stop);
     }
 
-    private static void Listen(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions kestrel, ServerOptions options)
+    /// <summary>What browsers see.</summary>
+    private static void MapPages(WebApplication app, Node node, TimeProvider time)
+    {
+        var connecting = new Connecting(node.Settings, app.Services.GetRequiredService<Certificates>());
+        app.MapHostMeta(node.Address);
+        connecting.MapLanding(app);
+        new InvitationPage(node.Invitations, node.Settings, connecting, node.Attempts).Map(app);
+    }
+
+    private static Ports Listen(KestrelServerOptions kestrel, ServerOptions options)
     {
         kestrel.AddServerHeader = false;
+        kestrel.AddAdminSocket(options);
         var certificates = kestrel.ApplicationServices.GetRequiredService<Certificates>();
-        foreach (var endPoint in Listeners.EndPoints(options.Bind, options.C2s.Port)) kestrel.Listen(endPoint, l => l.UseConnectionHandler<TcpHandler>());
-        foreach (var endPoint in Listeners.EndPoints(options.Bind, options.Tls.Port))
+        ListenOptions? On(IReadOnlyList<string> bind, ListenPort port, Action<ListenOptions> configure)
         {
-            kestrel.Listen(endPoint, l =>
-            {
-                l.UseHttps(certificates.DirectTls);
-                l.UseConnectionHandler<TcpHandler>();
-            });
+            ListenOptions? last = null;
+            foreach (var endPoint in Listeners.EndPoints(bind, port)) kestrel.Listen(endPoint, l => configure(last = l));
+            return last;
         }
-        foreach (var endPoint in Listeners.EndPoints(options.Http.Bind, options.Http.Port)) kestrel.Listen(endPoint);
-        foreach (var endPoint in Listeners.EndPoints(options.Bind, options.Https.Port)) kestrel.Listen(endPoint, l => l.UseHttps(certificates.Https));
+        return new Ports(
+            On(options.Bind, options.C2s.Port, l => l.UseConnectionHandler<TcpHandler>()),
+            On(options.Bind, options.Tls.Port, l => l.UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
+            On(options.Http.Bind, options.Http.Port, _ => { }),
+            On(options.Bind, options.Https.Port, l => l.UseHttps(certificates.Https)));
     }
 
     /// <summary>A secret of the data folder (see ScramKeys.Fake): made once, the same after every restart.</summary>
@@ -121,6 +156,7 @@ internal sealed class ServerHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         using var limit = new CancellationTokenSource(StopLimit, Node.Time);
+        _health.Accepting = false;
         await _stop.CancelAsync().ConfigureAwait(false);
         await _sweep.ConfigureAwait(false);
         try

@@ -19,6 +19,13 @@ public static class Ns
     public const string RosterVersioning = "urn:xmpp:features:rosterver";
     public const string PreApproval = "urn:xmpp:features:pre-approval";
 
+    /// <summary>Names this server software in its own capabilities (XEP-0115).</summary>
+    public const string Software = "urn:indaba:server";
+
+    // Prefixes of the protocol's own older namespaces (XEP-0049 section 2.3)
+    public const string Reserved = "jabber:";
+    public const string ReservedHttp = "http://jabber.org/";
+
     // XEPs, by number
     public const string DataForms = "jabber:x:data"; // 0004
     public const string LastActivity = "jabber:iq:last"; // 0012
@@ -27,6 +34,7 @@ public static class Ns
     public const string MucUser = "http://jabber.org/protocol/muc#user"; // 0045
     public const string PrivateXml = "jabber:iq:private"; // 0049
     public const string Commands = "http://jabber.org/protocol/commands"; // 0050
+    public const string VCard = "vcard-temp"; // 0054
     public const string Rsm = "http://jabber.org/protocol/rsm"; // 0059
     public const string Register = "jabber:iq:register"; // 0077
     public const string RegisterChange = "jabber:iq:register:changepassword"; // 0077
@@ -37,6 +45,7 @@ public static class Ns
     public const string Caps = "http://jabber.org/protocol/caps"; // 0115
     public const string HostMetaXrd = "http://docs.oasis-open.org/ns/xri/xrd-1.0"; // 0156
     public const string OfflineFeature = "msgoffline"; // 0160
+    public const string AltConnectionWebSocket = "urn:xmpp:alt-connections:websocket"; // 0156
     public const string Receipts = "urn:xmpp:receipts"; // 0184
     public const string Blocking = "urn:xmpp:blocking"; // 0191
     public const string BlockingErrors = "urn:xmpp:blocking:errors"; // 0191

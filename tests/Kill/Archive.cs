@@ -25,7 +25,7 @@ internal static class Archive
             {
                 // The place to begin is unknown: an archive that lost it. Begin at the start, as a client must.
                 if (after is null) throw client.Failed($"the archive refused: {answer}");
-                ledger.Fault($"the archive does not know {after}, an id that was shown");
+                ledger.Fault($"the archive does not know {after}, an id that was shown: {answer}");
                 after = null;
                 found.Clear();
                 continue;

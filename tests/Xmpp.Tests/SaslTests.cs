@@ -110,6 +110,25 @@ public class SaslTests
     }
 
     [Theory]
+    [InlineData("biws", "abcdefghijkl", true)]
+    [InlineData("biws", "abcdef", false)] // the client's nonce without the server's
+    [InlineData("biws", "abcdefghijklx", false)]
+    [InlineData("eSws", "abcdefghijkl", false)] // "y,," where the first message said "n,,"
+    [InlineData("biwsAA==", "abcdefghijkl", false)] // bytes of a channel that was not bound
+    public void Somebody_with_the_password_must_still_keep_to_the_exchange(string binding, string nonce, bool accepted)
+    {
+        var salted = Rfc2898DeriveBytes.Pbkdf2("pencil", new byte[16], 1, HashAlgorithmName.SHA256, 32);
+        var server = new ScramServer(ScramHash.Sha256, false, "n,,n=user,r=abcdef"u8, ChannelBindings.None, false);
+        var challenge = Text(server.ChallengeWith(ScramKeys.Derive(ScramHash.Sha256, "pencil", new byte[16], 1), null, "ghijkl"));
+        var clientKey = HMACSHA256.HashData(salted, "Client Key"u8);
+        var signature = HMACSHA256.HashData(SHA256.HashData(clientKey), Utf8($"n=user,r=abcdef,{challenge},c={binding},r={nonce}"));
+        var proof = clientKey.Zip(signature, (a, b) => (byte)(a ^ b)).ToArray();
+        var final = Utf8($"c={binding},r={nonce},p={Convert.ToBase64String(proof)}");
+        if (accepted) server.Finish(final);
+        else Assert.Equal(SaslCondition.NotAuthorized, Condition(() => server.Finish(final)));
+    }
+
+    [Theory]
     [InlineData("n,,n=user,r=abc", false, true, null)]
     [InlineData("y,,n=user,r=abc", false, false, null)]
     [InlineData("y,,n=user,r=abc", false, true, SaslCondition.NotAuthorized)] // downgrade

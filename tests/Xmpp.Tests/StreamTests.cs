@@ -85,8 +85,8 @@ public class StreamTests
         Assert.Equal("other.example", StreamError.ToElement(new StreamException(StreamCondition.SeeOtherHost), "other.example").ChildText("see-other-host", Ns.StreamErrors));
         foreach (var condition in Enum.GetValues<StreamCondition>())
         {
-            var read = StreamError.Parse(StreamError.ToElement(new StreamException(condition, "text")));
-            Assert.Equal((condition, "text"), (read!.Condition, read.ErrorText));
+            var read = StreamError.Parse(StreamError.ToElement(new StreamException(condition, "text", new Element("why", "urn:y"))));
+            Assert.Equal((condition, "text", "why"), (read!.Condition, read.ErrorText, read.Application!.Name));
             Assert.Null(StreamError.Parse(StreamError.ToElement(new StreamException(condition)))!.ErrorText);
         }
         Assert.Equal(StreamCondition.UndefinedCondition, StreamError.Parse(new Element("error", Ns.Stream).Add("new-thing", Ns.StreamErrors))!.Condition);

@@ -36,6 +36,8 @@ public class TimestampTests
     [InlineData("9999-12-31T23:59:59-14:00")]
     [InlineData("0001-01-01T00:00:00+14:00")]
     [InlineData("99999999999999999999999-01-01T00:00:00Z")]
+    [InlineData("2026-01-02T03:04:05Z\0")]
+    [InlineData("2026-01-02T03:04:05\0Z")]
     [InlineData(" 2026-01-02T03:04:05Z")]
     [InlineData("２026-01-02T03:04:05Z")]
     public void Invalid(string? text) => Assert.False(Timestamp.TryParse(text, out _));

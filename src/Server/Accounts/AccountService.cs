@@ -54,25 +54,31 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     /// </summary>
     public Func<AccountRow, SessionsEnd, Session?, Task>? EndSessions { get; set; }
 
-    /// <summary>Creates an account on the server's domain. The name is prepared: "Alice" becomes "alice".</summary>
+    /// <summary>Creates an account on the server's domain for the operator, who may choose any password. The name is prepared: "Alice" becomes "alice".</summary>
     public async Task<AccountResult> CreateAsync(string name, string password, Role role, CancellationToken cancel = default)
     {
-        if (Check(name, password, out var jid) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
-        // Before the work: a flood of taken names must not cost a processor.
-        if (await accounts.FindAsync(jid.Local!, jid.Domain, cancel).ConfigureAwait(false) is not null) return new AccountResult(AccountOutcome.NameTaken);
-        var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
-        if (credentials is null) return new AccountResult(AccountOutcome.PasswordInvalid);
+        var (outcome, jid, credentials) = await PrepareAsync(name, password, 1, cancel).ConfigureAwait(false);
+        if (outcome != AccountOutcome.Done) return new AccountResult(outcome);
         var row = await accounts.CreateAsync(jid.Local!, jid.Domain, role, credentials, cancel).ConfigureAwait(false);
+        return row is null ? new AccountResult(AccountOutcome.NameTaken) : new AccountResult(AccountOutcome.Done, row);
+    }
+
+    /// <summary>Creates an account for a stranger who asks for one (XEP-0077), where the settings allow that.</summary>
+    public async Task<AccountResult> RegisterAsync(string name, string password, CancellationToken cancel = default)
+    {
+        var registration = settings.Current.Registration;
+        if (registration.Mode != RegistrationMode.Open) return new AccountResult(AccountOutcome.RegistrationClosed);
+        var (outcome, jid, credentials) = await PrepareAsync(name, password, registration.MinPasswordLength, cancel).ConfigureAwait(false);
+        if (outcome != AccountOutcome.Done) return new AccountResult(outcome);
+        var row = await accounts.CreateAsync(jid.Local!, jid.Domain, Role.User, credentials, cancel).ConfigureAwait(false);
         return row is null ? new AccountResult(AccountOutcome.NameTaken) : new AccountResult(AccountOutcome.Done, row);
     }
 
     /// <summary>Creates an account by an invitation and counts its use, both or neither. See <see cref="Invitations"/>.</summary>
     internal async Task<AccountResult> CreateInvitedAsync(string token, string name, string password, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
-        if (Check(name, password, out var jid) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
-        if (await accounts.FindAsync(jid.Local!, jid.Domain, cancel).ConfigureAwait(false) is not null) return new AccountResult(AccountOutcome.NameTaken);
-        var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
-        if (credentials is null) return new AccountResult(AccountOutcome.PasswordInvalid);
+        var (outcome, jid, credentials) = await PrepareAsync(name, password, settings.Current.Registration.MinPasswordLength, cancel).ConfigureAwait(false);
+        if (outcome != AccountOutcome.Done) return new AccountResult(outcome);
         var result = await accounts.CreateInvitedAsync(token, jid.Local!, jid.Domain, credentials, acceptedAt, cancel).ConfigureAwait(false);
         return result.Outcome switch
         {
@@ -83,15 +89,16 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     }
 
     /// <summary>Sets a password: FAST tokens die with the old one, and the sessions that were opened with it end.</summary>
-    public Task<AccountResult> SetPasswordAsync(string name, string password, CancellationToken cancel = default) => SetPasswordAsync(name, password, null, cancel);
+    /// <param name="byOperator">The operator may choose any password; a user is held to the shortest length of the settings.</param>
+    public Task<AccountResult> SetPasswordAsync(string name, string password, bool byOperator = false, CancellationToken cancel = default) =>
+        SetPasswordAsync(name, password, byOperator, null, cancel);
 
     /// <summary>As above, but the session in which the user changes it stays.</summary>
-    public async Task<AccountResult> SetPasswordAsync(string name, string password, Session? stays, CancellationToken cancel)
+    public async Task<AccountResult> SetPasswordAsync(string name, string password, bool byOperator, Session? stays, CancellationToken cancel)
     {
-        if (CheckPassword(password) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
+        if (CheckPassword(password, byOperator ? 1 : settings.Current.Registration.MinPasswordLength) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
         if (await FindAsync(name, cancel).ConfigureAwait(false) is not { } row) return new AccountResult(AccountOutcome.NotFound);
-        var credentials = await DeriveAsync(password, cancel).ConfigureAwait(false);
-        if (credentials is null) return new AccountResult(AccountOutcome.PasswordInvalid);
+        if (await DeriveAsync(password, cancel).ConfigureAwait(false) is not { } credentials) return new AccountResult(AccountOutcome.PasswordInvalid);
         if (!await accounts.SetPasswordAsync(row.Id, credentials, cancel).ConfigureAwait(false)) return new AccountResult(AccountOutcome.NotFound);
         await EndAsync(row, SessionsEnd.PasswordChanged, stays).ConfigureAwait(false);
         return new AccountResult(AccountOutcome.Done, row);
@@ -107,7 +114,7 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return await accounts.DeleteAsync(row.Id, CancellationToken.None).ConfigureAwait(false) ? new AccountResult(AccountOutcome.Done, row) : new AccountResult(AccountOutcome.NotFound);
     }
 
-    /// <summary>Disables (no login, sessions end, messages are still kept for it) or enables.</summary>
+    /// <summary>Disables (no login, sessions end, its data stays) or enables.</summary>
     public async Task<AccountResult> SetDisabledAsync(string name, bool disabled, CancellationToken cancel = default)
     {
         if (await FindAsync(name, cancel).ConfigureAwait(false) is not { } row) return new AccountResult(AccountOutcome.NotFound);
@@ -127,14 +134,19 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     public async Task<AccountRow?> FindAsync(string name, CancellationToken cancel = default) =>
         TryName(name, out var jid) ? await accounts.FindAsync(jid.Local!, jid.Domain, cancel).ConfigureAwait(false) : null;
 
-    /// <summary>Why a name and password cannot be taken, without a look at which names are.</summary>
-    public AccountOutcome Check(string name, string password, out Jid jid) => TryName(name, out jid) ? CheckPassword(password) : AccountOutcome.NameInvalid;
+    private async Task<(AccountOutcome Outcome, Jid Jid, IReadOnlyList<Credential> Credentials)> PrepareAsync(string name, string password, int shortest, CancellationToken cancel)
+    {
+        if (!TryName(name, out var jid)) return (AccountOutcome.NameInvalid, jid, []);
+        if (CheckPassword(password, shortest) is var fault and not AccountOutcome.Done) return (fault, jid, []);
+        // Before the work: a flood of taken names must not cost a processor.
+        if (await accounts.FindAsync(jid.Local!, jid.Domain, cancel).ConfigureAwait(false) is not null) return (AccountOutcome.NameTaken, jid, []);
+        return await DeriveAsync(password, cancel).ConfigureAwait(false) is { } credentials ? (AccountOutcome.Done, jid, credentials) : (AccountOutcome.PasswordInvalid, jid, []);
+    }
 
-    private AccountOutcome CheckPassword(string password)
+    private static AccountOutcome CheckPassword(string password, int shortest)
     {
         if (password.Length == 0 || Encoding.UTF8.GetByteCount(password) > MaxPasswordBytes) return AccountOutcome.PasswordInvalid;
-        var characters = password.EnumerateRunes().Count();
-        return characters < settings.Current.Registration.MinPasswordLength ? AccountOutcome.PasswordTooShort : AccountOutcome.Done;
+        return password.EnumerateRunes().Count() < shortest ? AccountOutcome.PasswordTooShort : AccountOutcome.Done;
     }
 
     /// <summary>A name as an account would have it; false when it cannot be one.</summary>

@@ -102,6 +102,9 @@ internal sealed class Invitations(InvitationStore store, AccountStore accounts, 
     /// <summary>All invitations, newest first, used and expired ones included.</summary>
     public Task<IReadOnlyList<Invitation>> ListAsync(int limit, CancellationToken cancel = default) => store.ListAsync(null, limit, cancel);
 
+    /// <summary>Invitations that a user has made, newest first, used and expired ones included.</summary>
+    public Task<IReadOnlyList<Invitation>> MadeByAsync(AccountRow inviter, int limit, CancellationToken cancel = default) => store.ListAsync(inviter.Id, limit, cancel);
+
     /// <summary>Takes an invitation back; false when there was none.</summary>
     public async Task<bool> RevokeAsync(string token, CancellationToken cancel = default) => HasForm(token) && await store.RevokeAsync(token, cancel: cancel).ConfigureAwait(false);
 

@@ -1,9 +1,5 @@
 using System.Collections.Concurrent;
-using Indaba.Server.Sessions;
-using Indaba.Server.Storage;
-using Indaba.Server.Streams;
 using Indaba.Xmpp;
-using Indaba.Xmpp.Streams;
 
 namespace Indaba.Server.Accounts;
 
@@ -39,21 +35,6 @@ internal sealed class LocalAccounts(IGrainFactory grains)
 
     /// <summary>The account was deleted or changed in the database: let go of its state.</summary>
     public ValueTask ForgetAsync(Jid bare) => grains.GetGrain<IAccountGrain>(bare.ToString()).ForgetAsync();
-
-    /// <summary>
-    /// Ends the sessions of an account but for one that may stay; completes when none of them takes anything more. What
-    /// the account was is forgotten unless only its password changed.
-    /// </summary>
-    public async Task EndSessionsAsync(AccountRow row, SessionsEnd reason, Session? stays)
-    {
-        if (!Jid.TryCreate(row.Local, row.Domain, null, out var bare)) return;
-        var closing = reason == SessionsEnd.PasswordChanged
-            ? new StreamClosing(StreamCondition.Reset, "the password was changed")
-            : new StreamClosing(StreamCondition.NotAuthorized, reason == SessionsEnd.Deleted ? "the account was removed" : "the account was disabled"); // XEP-0077 section 3.2
-        if (Local(bare) is { } account)
-            await Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
-        if (reason != SessionsEnd.PasswordChanged) await ForgetAsync(bare).ConfigureAwait(false);
-    }
 
     private async Task ReleaseAsync(Account account)
     {

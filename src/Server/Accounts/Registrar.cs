@@ -22,8 +22,6 @@ internal sealed class Registration
 /// </summary>
 internal sealed class Registrar(Node node)
 {
-    private readonly AttemptLimit _attempts = new(node.Time, () => node.Options.Registration.AttemptsPerAddressPerHour);
-
     private RegistrationMode Mode => node.Options.Registration.Mode;
 
     /// <summary>The stream features of registration, on a stream where a password may be sent.</summary>
@@ -73,8 +71,8 @@ internal sealed class Registrar(Node node)
         state.Accepted = null;
         if (string.IsNullOrEmpty(token)) throw new StanzaException(StanzaCondition.BadRequest);
         Count(address);
-        if (await node.Invites.FindAsync(token).ConfigureAwait(false) is null) throw new StanzaException(StanzaCondition.ItemNotFound, "The provided token is invalid or expired");
-        _attempts.Return(address);
+        if (await node.Invitations.FindAsync(token).ConfigureAwait(false) is null) throw new StanzaException(StanzaCondition.ItemNotFound, "The provided token is invalid or expired");
+        node.Attempts.Return(address);
         state.Accepted = (token, node.Time.GetUtcNow());
         return null;
     }
@@ -98,10 +96,10 @@ internal sealed class Registrar(Node node)
         if (string.IsNullOrEmpty(name) || string.IsNullOrEmpty(password)) throw new StanzaException(StanzaCondition.NotAcceptable, "A name and a password are needed.");
         Count(address);
         var result = state.Accepted is { } accepted
-            ? await node.Invites.RegisterAsync(accepted.Token, name, password, accepted.At, CancellationToken.None).ConfigureAwait(false)
-            : await node.AccountService.CreateAsync(name, password, Storage.Role.User).ConfigureAwait(false);
+            ? await node.Invitations.RegisterAsync(accepted.Token, name, password, accepted.At, CancellationToken.None).ConfigureAwait(false)
+            : await node.AccountService.RegisterAsync(name, password).ConfigureAwait(false);
         if (!result.IsDone) throw Refusal(result.Outcome, node.Options.Registration.MinPasswordLength);
-        if (state.Accepted is not null) _attempts.Return(address); // the invitation was what limited it
+        if (state.Accepted is not null) node.Attempts.Return(address); // the invitation was what limited it
         state.Done = true;
         return null;
     }
@@ -113,7 +111,7 @@ internal sealed class Registrar(Node node)
 
     private void Count(IPAddress? address)
     {
-        if (!_attempts.TryTake(address)) throw new StanzaException(new StanzaError(StanzaCondition.ResourceConstraint, StanzaErrorType.Wait, "Too many attempts from your address: try again in an hour."));
+        if (!node.Attempts.TryTake(address)) throw new StanzaException(new StanzaError(StanzaCondition.ResourceConstraint, StanzaErrorType.Wait, "Too many attempts from your address: try again in an hour."));
     }
 
     /// <summary>The fields, plain or in a data form (section 4); a form goes first.</summary>

@@ -52,7 +52,7 @@ internal static class AdminApi
         });
         admin.MapDelete("/users/{name}", async (string name, CancellationToken cancel) => One(name, await services.Accounts.DeleteAsync(name, cancel), services));
         admin.MapPut("/users/{name}/password", async (string name, HttpContext http) => await ReadAsync(http, AdminJson.Default.PasswordRequest) is { Password: { } password }
-            ? One(name, await services.Accounts.SetPasswordAsync(name, password, http.RequestAborted), services)
+            ? One(name, await services.Accounts.SetPasswordAsync(name, password, byOperator: true, http.RequestAborted), services)
             : Error(StatusCodes.Status400BadRequest, "a password is wanted"));
         admin.MapPut("/users/{name}/role", async (string name, HttpContext http) => await ReadAsync(http, AdminJson.Default.RoleRequest) is { } request
             ? One(name, await services.Accounts.SetRoleAsync(name, request.Admin ? Role.Admin : Role.User, http.RequestAborted), services)
@@ -126,8 +126,7 @@ internal static class AdminApi
     {
         AccountOutcome.NameInvalid => $"'{name}' cannot be a name on {services.Settings.Current.Domain}: a name has 1 to {AccountService.MaxNameBytes} letters, digits and marks such as . - _ and no spaces",
         AccountOutcome.NameTaken => $"'{name}' is taken",
-        AccountOutcome.PasswordTooShort => $"the password of '{name}' is too short: {services.Settings.Current.Registration.MinPasswordLength} characters at least",
-        AccountOutcome.PasswordInvalid => $"the password of '{name}' is empty, too long, or has a forbidden character",
+        AccountOutcome.PasswordInvalid or AccountOutcome.PasswordTooShort => $"the password of '{name}' is empty, too long, or has a forbidden character",
         _ => $"there is no account '{name}'",
     };
 

@@ -31,7 +31,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
             To = query.BeforeSeq is { } before ? (before == long.MinValue ? before : before - 1) : long.MaxValue,
         };
         if (query.AfterSeq == long.MaxValue || filter.From > filter.To) return new ArchivePage([], true, count);
-        if (query.Seqs is { } seqs) return await PickAsync(filter, seqs, query, resource, count, cancel);
+        if (query.Seqs is { } seqs) return await PickAsync(filter, seqs, query, resource, cancel);
 
         var (keys, complete) = await SearchAsync(filter, resource, query.Limit, query.FromEnd, cancel);
         if (keys.Count == 0) return new ArchivePage([], complete, count);
@@ -127,32 +127,26 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
     }
 
     /// <summary>The entries with given numbers that match.</summary>
-    private async Task<ArchivePage> PickAsync(LogFilter filter, IReadOnlyCollection<long> seqs, ArchiveQuery query, string? resource, long? count, CancellationToken cancel)
+    private async Task<ArchivePage> PickAsync(LogFilter filter, IReadOnlyCollection<long> seqs, ArchiveQuery query, string? resource, CancellationToken cancel)
     {
         var entries = new List<LogEntry>();
-        var complete = true;
-        var bytes = 0L;
+        var (complete, matched, bytes) = (true, 0, 0L);
         foreach (var seq in query.FromEnd ? seqs.Distinct().OrderDescending() : seqs.Distinct().Order())
         {
-            if (seq < filter.From || seq > filter.To) continue;
+            var inPage = seq >= filter.From && seq <= filter.To;
+            if (!query.WantCount && (!inPage || !complete)) continue;
             var (keys, _) = await SearchAsync(filter with { From = seq, To = seq }, resource, 1, false, cancel);
             if (keys.Count == 0) continue;
-            if (entries.Count >= query.Limit)
-            {
-                complete = false;
-                break;
-            }
-            if (await database.ReadAsync(keys[0].Pos, LogReader.Fetch, cancel) is not { } entry) continue;
+            matched++;
+            if (!inPage || !complete) continue;
+            complete = entries.Count < query.Limit;
+            if (!complete || await database.ReadAsync(keys[0].Pos, LogReader.Fetch, cancel) is not { } entry) continue;
             bytes += entry.Stanza.Length;
-            if (bytes > query.MaxBytes && entries.Count > 0)
-            {
-                complete = false;
-                break;
-            }
-            entries.Add(entry);
+            complete = bytes <= query.MaxBytes || entries.Count == 0;
+            if (complete) entries.Add(entry);
         }
         if (query.FromEnd) entries.Reverse();
-        return new ArchivePage(entries, complete, count);
+        return new ArchivePage(entries, complete, query.WantCount ? matched : null);
     }
 
     /// <summary>

@@ -201,7 +201,7 @@ internal sealed partial class LogIndexer : IBatchPart
         _timer.Dispose();
     }
 
-    [LoggerMessage(210, LogLevel.Error, "Preparing to index the log failed; it is tried again")]
+    [LoggerMessage(740, LogLevel.Error, "Preparing to index the log failed; it is tried again")]
     private partial void PreparingFailed(Exception error);
 }
 

@@ -220,6 +220,6 @@ internal sealed partial class MailboxLog : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(200, LogLevel.Error, "Removing the logs of deleted accounts failed; it is tried again")]
+    [LoggerMessage(730, LogLevel.Error, "Removing the logs of deleted accounts failed; it is tried again")]
     private partial void PurgeFailed(Exception error);
 }

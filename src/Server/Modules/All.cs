@@ -5,8 +5,19 @@ internal static class All
 {
     public static readonly Module[] Modules =
     [
+        new Core(),
+        new UniqueIds(),        // first: no other hook sees what only a server may say
+        new Disco(),
+        new Caps(),
+        new Blocking(),         // before everything that answers, copies or stores
+        new LastActivity(),     // its refusal differs from that of the next line
+        new InstantMessaging(),
+        new Ping(),
+        new SoftwareVersion(),
+        new EntityTime(),
+        new PrivateXml(),
+        new ContactAddresses(),
         new LegacySession(),
-        new UniqueIds(), // first: no other hook sees what only a server may say
         new Hints(),
         new Archive(),
         new ArchivePreferences(),
@@ -15,7 +26,7 @@ internal static class All
         new AdHoc(),
         new InviteCommands(),
         new InBandRegistration(),
-        new Receipts(), // these two after whatever may refuse a message: what was refused was not delivered
+        new Receipts(),         // these two after whatever may refuse a message: what was refused was not delivered
         new ChatMarkers(),
     ];
 }

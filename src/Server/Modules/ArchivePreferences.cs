@@ -52,9 +52,8 @@ internal sealed class ArchivePreferences : Module
     /// <summary>Default "roster": by the bare JID (section 2.4.1).</summary>
     private static async ValueTask<Outcome> AskRosterAsync(StageContext context, StorePlan plan, Jid other)
     {
-        var roster = await context.Node.Rosters.LoadAsync(context.Account.Id).ConfigureAwait(false);
-        var bare = other.Bare.ToString();
-        plan.Archive = roster.Items.Any(i => i.Jid == bare);
+        var roster = await context.Node.Presence.Rosters.OfAsync(context.Account).ConfigureAwait(false);
+        plan.Archive = roster.Find(other.Bare) is { IsListed: true };
         return Outcome.Continue;
     }
 

@@ -46,7 +46,7 @@ internal sealed class InBandRegistration : Module
         var (name, password) = Registrar.Read(context.Payload);
         if (string.IsNullOrEmpty(name) || string.IsNullOrEmpty(password)) throw new StanzaException(StanzaCondition.BadRequest, "A name and a password are needed.");
         if (!node.AccountService.TryLocal(name, out var local) || local != session.Jid.Local) throw new StanzaException(StanzaCondition.NotAllowed, "This is not your account.");
-        var result = await node.AccountService.SetPasswordAsync(local, password, session, CancellationToken.None).ConfigureAwait(false);
+        var result = await node.AccountService.SetPasswordAsync(local, password, byOperator: false, session, CancellationToken.None).ConfigureAwait(false);
         return result.IsDone ? null : throw Registrar.Refusal(result.Outcome, node.Options.Registration.MinPasswordLength);
     }
 

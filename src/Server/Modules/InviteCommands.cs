@@ -33,10 +33,10 @@ internal sealed class InviteCommands : Module
     {
         var (node, row) = (context.Node, context.Session.Account.Row);
         var now = node.Time.GetUtcNow();
-        var made = await node.Invitations.ListAsync(row.Id, MaxListed).ConfigureAwait(false);
+        var made = await node.Invitations.MadeByAsync(row, MaxListed).ConfigureAwait(false);
         if (made.Count >= MaxListed || made.Count(i => i.ExpiresAt > now && i.Uses < i.MaxUses) >= MaxOpen)
             return CommandStep.Fail("You have many open invitations: wait until some of them are used or expire.");
-        var invitation = await node.Invites.CreateContactAsync(row).ConfigureAwait(false);
+        var invitation = await node.Invitations.CreateContactAsync(row).ConfigureAwait(false);
         return invitation is null ? CommandStep.Fail("This server does not let its users invite.") : CommandStep.End(Result(node, invitation));
     }
 
@@ -49,7 +49,7 @@ internal sealed class InviteCommands : Module
         var name = form["username"]?.Trim();
         if (string.IsNullOrEmpty(name)) name = null;
         var befriend = form["roster-subscription"] is { } wish && (DataForm.Boolean(wish) ?? throw AdHoc.BadPayload());
-        var outcome = await node.Invites.TryCreateAccountInvitationAsync(befriend ? row : null, row.Id, name).ConfigureAwait(false);
+        var outcome = await node.Invitations.TryCreateAccountInvitationAsync(befriend ? row : null, row.Id, name).ConfigureAwait(false);
         return outcome switch
         {
             { Invitation: { } invitation } => CommandStep.End(Result(node, invitation)),
@@ -64,8 +64,8 @@ internal sealed class InviteCommands : Module
 
     private static Element Result(Node node, Invitation invitation)
     {
-        var form = DataForm.Make("result", Ns.InviteForm).Add(DataForm.Field("uri", "text-single", null, node.Invites.XmppUri(invitation)));
-        if (node.Invites.Link(invitation) is { } link) form.Add(DataForm.Field("landing-url", "text-single", null, link.AbsoluteUri));
+        var form = DataForm.Make("result", Ns.InviteForm).Add(DataForm.Field("uri", "text-single", null, node.Invitations.XmppUri(invitation)));
+        if (node.Invitations.Link(invitation) is { } link) form.Add(DataForm.Field("landing-url", "text-single", null, link.AbsoluteUri));
         return form.Add(DataForm.Field("expire", "text-single", null, Timestamp.Format(invitation.ExpiresAt)));
     }
 }

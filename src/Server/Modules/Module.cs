@@ -74,11 +74,11 @@ internal sealed record StageContext(Node Node, Stanza? Stanza, Session? Session,
 /// <param name="Account">The account asked (own or other); the sender's own account for <see cref="Target.Server"/>.</param>
 internal sealed record IqContext(Node Node, Iq Iq, Session Session, Account Account)
 {
+    /// <summary>Returned by a handler that has sent the result itself, since something must follow it in order.</summary>
+    public static readonly Element Answered = new("answered", "");
+
     /// <summary>The payload of the request.</summary>
     public Element Payload => Iq.Payload!;
-
-    /// <summary>What a handler returns that has sent its answer itself.</summary>
-    public static readonly Element Answered = new("answered", "");
 }
 
 /// <summary>Runs at a stage. Errors for the sender are returned as <see cref="Outcome.Reject(StanzaError)"/>.</summary>

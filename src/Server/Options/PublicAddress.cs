@@ -20,8 +20,8 @@ internal sealed class PublicAddress(Settings settings)
         {
             var options = settings.Current;
             if (options.PublicUrl is { } url) return new Uri(url.AbsoluteUri.TrimEnd('/') + "/");
-            var http = options.Http.Port.IsOn ? _http ?? options.Http.Port.Number : 0;
-            var https = options.Https.Port.IsOn ? _https ?? options.Https.Port.Number : 0;
+            var http = Port(options.Http.Port, _http);
+            var https = Port(options.Https.Port, _https);
             // On the machine itself a self-signed certificate would only frighten.
             if (options.Domain == "localhost" && http != 0) return Of("http", options.Domain, http);
             if (https != 0) return Of("https", options.Domain, https);
@@ -32,8 +32,18 @@ internal sealed class PublicAddress(Settings settings)
     /// <summary>An address below the base, or null.</summary>
     public Uri? Under(string path) => Base is { } root ? new Uri(root, path) : null;
 
-    /// <summary>The WebSocket endpoint (RFC 7395) as seen from outside, or null.</summary>
-    public Uri? WebSocket => Under("xmpp-websocket") is { } uri ? new UriBuilder(uri) { Scheme = uri.Scheme == "https" ? "wss" : "ws" }.Uri : null;
+    /// <summary>
+    /// The WebSocket endpoint (RFC 7395) as somebody sees it who asks with or without TLS; null when nothing listens so.
+    /// </summary>
+    public Uri? WebSocketFor(bool https)
+    {
+        var options = settings.Current;
+        if (options.PublicUrl is not null) return new UriBuilder(Under("xmpp-websocket")!) { Scheme = Base!.Scheme == "https" ? "wss" : "ws" }.Uri;
+        var port = https ? Port(options.Https.Port, _https) : Port(options.Http.Port, _http);
+        return port == 0 ? null : new UriBuilder(https ? "wss" : "ws", options.Domain, port, "xmpp-websocket").Uri;
+    }
+
+    private static int Port(ListenPort wanted, int? bound) => wanted.IsOn ? bound ?? wanted.Number : 0;
 
     private static Uri Of(string scheme, string domain, int port) => new UriBuilder(scheme, domain, port).Uri;
 }

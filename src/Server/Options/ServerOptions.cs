@@ -155,8 +155,8 @@ internal sealed record RegistrationOptions
     [Bounds(1, 100_000)] public int AttemptsPerAddressPerHour { get; init; } = 30;
 
     /// <summary>
-    /// The shortest password that is accepted, in characters. Default 8 (NIST SP 800-63B section 5.1.1.2). The
-    /// administrator's own command line is held to it as well.
+    /// The shortest password that a user may choose, in characters. Default 8 (NIST SP 800-63B section 5.1.1.2). The
+    /// operator's command line is not held to it.
     /// </summary>
     [Bounds(1, 128)] public int MinPasswordLength { get; init; } = 8;
 

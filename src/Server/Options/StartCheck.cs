@@ -19,7 +19,8 @@ internal static class StartCheck
         else if (IsRunning(options.DataDirectory))
             return [$"a server is already running with the data folder {options.DataDirectory}: stop it, or give this one another folder with --data"];
         CheckPorts(options, mistakes);
-        if (folder is null || options.Certificate.Path is { Length: > 0 }) CheckCertificate(options, time, mistakes);
+        // A self-signed one that is not there yet is made at the start, not by a check.
+        if (options.Certificate.Path is { Length: > 0 } || (folder is null && File.Exists(SelfSigned.CertificateFile(options.DataDirectory)))) CheckCertificate(options, time, mistakes);
         return mistakes;
     }
 

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 
 namespace Indaba.Server.Storage;
@@ -125,7 +124,7 @@ internal sealed class AccountStore(Database database)
         if (connection.Number("SELECT id FROM account WHERE local = @local AND domain = @domain AND deleted_at IS NULL", ("local", local), ("domain", domain)) is not null)
             return null;
         string tag;
-        do tag = RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz234567", 8);
+        do tag = Ids.New(8);
         while (connection.Number("SELECT id FROM account WHERE tag = @tag", ("tag", tag)) is not null);
         var id = connection.Number("INSERT INTO account (tag, local, domain, role, created_at) VALUES (@tag, @local, @domain, @role, @now) RETURNING id",
             ("tag", tag), ("local", local), ("domain", domain), ("role", (long)role), ("now", database.Time.GetUtcNow().ToUnixTimeMilliseconds()))!.Value;

@@ -80,6 +80,6 @@ internal sealed partial class Checkpointer(StoreConnection connection, StorageMe
         await connection.DisposeAsync();
     }
 
-    [LoggerMessage(120, LogLevel.Warning, "Moving the write-ahead log into the file failed; it is tried again later")]
+    [LoggerMessage(720, LogLevel.Warning, "Moving the write-ahead log into the file failed; it is tried again later")]
     private partial void CheckpointFailed(Exception error);
 }

@@ -105,6 +105,6 @@ internal sealed partial class Completions(ILogger log)
         }
     }
 
-    [LoggerMessage(110, LogLevel.Error, "The completion of a {Item} threw")]
+    [LoggerMessage(710, LogLevel.Error, "The completion of a {Item} threw")]
     private partial void CompletionThrew(string item, Exception error);
 }

@@ -279,18 +279,18 @@ internal sealed partial class Writer
         public override void Failed(Exception error) => throw new UnreachableException();
     }
 
-    [LoggerMessage(100, LogLevel.Error, "A commit failed and was undone")]
+    [LoggerMessage(700, LogLevel.Error, "A commit failed and was undone")]
     private partial void CommitFailed(Exception error);
 
-    [LoggerMessage(101, LogLevel.Error, "Undoing a failed commit failed")]
+    [LoggerMessage(701, LogLevel.Error, "Undoing a failed commit failed")]
     private partial void RollbackFailed(Exception error);
 
-    [LoggerMessage(102, LogLevel.Error, "{Part} could not write its part of a commit")]
+    [LoggerMessage(702, LogLevel.Error, "{Part} could not write its part of a commit")]
     private partial void PartFailed(string part, Exception error);
 
-    [LoggerMessage(103, LogLevel.Warning, "Another process holds the database file; writes wait for it")]
+    [LoggerMessage(703, LogLevel.Warning, "Another process holds the database file; writes wait for it")]
     private partial void HeldByAnother();
 
-    [LoggerMessage(104, LogLevel.Critical, "The writer thread died; nothing can be written any more")]
+    [LoggerMessage(704, LogLevel.Critical, "The writer thread died; nothing can be written any more")]
     private partial void WriterDied(Exception error);
 }

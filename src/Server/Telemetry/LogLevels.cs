@@ -12,7 +12,7 @@ namespace Indaba.Server.Telemetry;
 internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptionsChangeTokenSource<LoggerFilterOptions>
 {
     // They log by request or by call, in words for their own developers.
-    private static readonly string[] Chatty = ["Microsoft", "Orleans", "System"];
+    private static readonly string[] Chatty = ["Microsoft", "Orleans", "System", "Polly"];
 
     private readonly Settings _settings;
     private ConfigurationReloadToken _changed = new();

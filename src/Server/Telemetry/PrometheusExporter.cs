@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using System.Net;
 using System.Text;
 
 namespace Indaba.Server.Telemetry;
@@ -52,6 +53,12 @@ internal sealed class PrometheusExporter : IDisposable
             return text.ToString();
         }
     }
+
+    /// <summary><c>/metrics</c> for clients on this machine, while <paramref name="enabled"/>; for others it does not exist.</summary>
+    public void Map(IEndpointRouteBuilder app, Func<bool> enabled) => app.MapGet("/metrics", (HttpContext http) =>
+        enabled() && http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
+            ? Results.Text(Scrape(), ContentType)
+            : Results.NotFound());
 
     public void Dispose() => _listener.Dispose();
 }

@@ -11,8 +11,8 @@ public static class StreamError
     public static Element ToElement(StreamException error, string? content = null)
     {
         var element = new Element("error", Ns.Stream).Add(Kebab.Of(error.Condition), Ns.StreamErrors, content);
-        if (error.ErrorText is null) return element;
-        return element.Add(new Element("text", Ns.StreamErrors).SetAttribute("lang", Ns.Xml, "en").AddText(error.ErrorText));
+        if (error.ErrorText is not null) element.Add(new Element("text", Ns.StreamErrors).SetAttribute("lang", Ns.Xml, "en").AddText(error.ErrorText));
+        return element.Add(error.Application);
     }
 
     /// <summary>Reads a stream error that a peer sent; null when the element is none. An unknown condition counts as undefined-condition.</summary>
@@ -20,10 +20,12 @@ public static class StreamError
     {
         if (!element.Is("error", Ns.Stream)) return null;
         var condition = StreamCondition.UndefinedCondition;
+        Element? application = null;
         foreach (var child in element.Elements)
         {
-            if (child.Namespace == Ns.StreamErrors && Kebab.TryParse(child.Name, out StreamCondition known)) condition = known;
+            if (child.Namespace != Ns.StreamErrors) application ??= child;
+            else if (Kebab.TryParse(child.Name, out StreamCondition known)) condition = known;
         }
-        return new StreamException(condition, element.ChildText("text", Ns.StreamErrors));
+        return new StreamException(condition, element.ChildText("text", Ns.StreamErrors), application);
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
 using Indaba.Xmpp.Streams;
@@ -133,8 +132,15 @@ internal static class CharacterData
     {
         var hex = digits.Length > 0 && digits[0] == 'x';
         if (hex) digits = digits[1..];
-        var style = hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None;
-        if (!int.TryParse(digits, style, CultureInfo.InvariantCulture, out var code) || !XmlChars.IsChar(code)) throw Malformed("a reference to no character");
+        // Not int.TryParse: that takes null characters behind the digits.
+        var code = 0;
+        foreach (var digit in digits)
+        {
+            if (!(hex ? char.IsAsciiHexDigit(digit) : char.IsAsciiDigit(digit))) throw Malformed("a malformed character reference");
+            code = code * (hex ? 16 : 10) + (char.IsAsciiDigit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10);
+            if (code > 0x10FFFF) break;
+        }
+        if (!XmlChars.IsChar(code)) throw Malformed("a reference to no character");
         return code;
     }
 

@@ -70,9 +70,16 @@ public sealed class XmppReader
     /// <summary>The default namespace that the stream header declares, empty when none: <c>jabber:client</c> for clients. In frames always empty.</summary>
     public string ContentNamespace { get; private set; } = "";
 
-    /// <summary>Reads one frame of RFC 7395: exactly one element, with white space around it at most and an XML declaration before it.</summary>
+    /// <summary>
+    /// Reads one frame of RFC 7395 section 3.3.3: a document of its own with exactly one element. It begins with
+    /// &lt;; an XML declaration may stand before the element and white space behind it.
+    /// </summary>
     /// <exception cref="StreamException">The frame is anything else, or breaks the rules of <see cref="Read"/>.</exception>
-    public static Element ReadFrame(ReadOnlySequence<byte> frame, XmppReaderLimits limits) => ReadWhole(frame, limits, "");
+    public static Element ReadFrame(ReadOnlySequence<byte> frame, XmppReaderLimits limits)
+    {
+        if (!frame.IsEmpty && frame.Slice(0, 1).First.Span[0] != '<') throw Fail(StreamCondition.BadFormat, "a frame that does not begin with '<'");
+        return ReadWhole(frame, limits, "");
+    }
 
     /// <summary>Reads one element that <see cref="XmppWriter.ToBytes"/> wrote, with the same namespace in force around it: a stored stanza.</summary>
     /// <exception cref="StreamException">The bytes are anything else.</exception>

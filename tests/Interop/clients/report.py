@@ -30,8 +30,8 @@ async def run(family, tests, new_world):
         except asyncio.TimeoutError:
             why = f"not done within {TEST_LIMIT} s"
         except Exception as error:
-            traceback.print_exc()
-            why = f"{type(error).__name__}: {error}"
+            line = next(f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == test.__name__)
+            why = f"{type(error).__name__} in line {line}: {error}"
         finally:
             await world.close()
         print(f"FAILED {name}: {' '.join(why.split())}" if why else f"ok {name}", flush=True)

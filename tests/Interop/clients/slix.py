@@ -52,7 +52,7 @@ class Client(ClientXMPP):
         for number in PLUGINS:
             self.register_plugin(f"xep_{number:04}")
         self.add_filter("in", self._arrived)
-        for event in ("session_start", "session_resumed", "sm_enabled", "sm_failed", "failed_all_auth", "stanza_acked"):
+        for event in ("session_start", "session_resumed", "sm_enabled", "sm_failed", "failed_auth", "failed_all_auth", "stanza_acked", "disconnected"):
             self.add_event_handler(event, lambda data, event=event: self._arrived((event, data)))
 
     def _arrived(self, thing):
@@ -132,9 +132,9 @@ class Client(ClientXMPP):
     async def log_in(self, presence=True):
         direct = self.port == TLS_PORT
         self.connect(("127.0.0.1", self.port), use_ssl=direct, force_starttls=not direct)
-        event, _ = await self.expect_event("session_start", "failed_all_auth")
-        if event == "failed_all_auth":
-            raise Failure(f"{self.requested_jid} could not log in")
+        event, data = await self.expect_event("session_start", "failed_all_auth", "disconnected")
+        if event != "session_start":
+            raise Failure(f"{self.requested_jid} could not log in: {event} {data}")
         if presence:
             await self.get_roster()
             self.send_presence()

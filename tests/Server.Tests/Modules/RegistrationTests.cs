@@ -111,7 +111,7 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
     public async Task An_invitation_makes_one_account_and_is_not_used_up_by_a_failure()
     {
         await server.Node.AccountService.CreateAsync("taken", "secret-1", Role.User, Cancel);
-        var invitation = await server.Node.Invites.CreateAsync(cancel: Cancel);
+        var invitation = await server.Node.Invitations.CreateAsync(cancel: Cancel);
         await using var client = await WireClient.Connect(server.Server, Transport.DirectTls);
         Assert.Equal("result", (await client.Request(Preauth(invitation.Token)))["type"]);
         Assert.Equal("conflict", await OpenRegistrationTests.Refused(client, "taken", "secret-1"));
@@ -126,7 +126,7 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
     [Fact]
     public async Task Of_two_that_hold_the_last_use_one_gets_the_account()
     {
-        var invitation = await server.Node.Invites.CreateAsync(cancel: Cancel);
+        var invitation = await server.Node.Invitations.CreateAsync(cancel: Cancel);
         await using var one = await WireClient.Connect(server.Server, Transport.DirectTls);
         await using var two = await WireClient.Connect(server.Server, Transport.DirectTls);
         await one.Request(Preauth(invitation.Token));
@@ -156,6 +156,61 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
     }
 
     [Fact]
+    public async Task Inviter_and_invited_become_contacts_at_once()
+    {
+        var romeo = await server.AddAccount("romeo");
+        await using var client = await server.Login(romeo, "orchard");
+        await client.Request($"<iq type='get'><query xmlns='{Ns.Roster}'/></iq>");
+        var invitation = (await server.Node.Invitations.CreateContactAsync(romeo, cancel: Cancel))!;
+        Assert.True((await server.Node.Invitations.RegisterAsync(invitation.Token, "julia", "secret-1", Cancel)).IsDone);
+        await client.Expect(e => Item(e) is { } item && item["jid"] == "julia@localhost" && item["subscription"] == "both", "a roster push with both");
+        await using var julia = await WireClient.Login(server.Server, "julia", "chamber", Transport.DirectTls, "secret-1");
+        var roster = await julia.Request($"<iq type='get'><query xmlns='{Ns.Roster}'/></iq>");
+        Assert.Equal("both", Item(roster)!["subscription"]);
+        Assert.Equal(client.BareJid, Item(roster)!["jid"]);
+        await julia.Send("<presence/>");
+        await client.Expect(e => e.Name == "presence" && e["from"] == julia.Jid, "presence of the new contact");
+        await julia.Expect(e => e.Name == "presence" && e["from"] == client.Jid, "presence of the inviter");
+    }
+
+    [Fact]
+    public async Task A_token_approves_a_request_of_somebody_who_has_an_account_once()
+    {
+        var (romeo, juliet, tybalt) = (await server.AddAccount("romeo"), await server.AddAccount("juliet"), await server.AddAccount("tybalt"));
+        await using var r = await server.Login(romeo, "orchard");
+        await using var j = await server.Login(juliet, "chamber");
+        await using var t = await server.Login(tybalt, "street");
+        await j.Request($"<iq type='get'><query xmlns='{Ns.Roster}'/></iq>");
+        var invitation = (await server.Node.Invitations.CreateContactAsync(romeo, cancel: Cancel))!;
+        var request = $"<presence to='{r.BareJid}' type='subscribe'><preauth xmlns='{Ns.Preauth}' token='{invitation.Token}'/></presence>";
+        await j.Send($"<presence to='{r.BareJid}' type='subscribed'/>{request}"); // XEP-0379 section 3.4: pre-approved
+        await j.Expect(e => Item(e) is { } item && item["subscription"] == "both", "a roster push with both");
+        await r.Barrier();
+        Assert.DoesNotContain(r.Inbox, e => e["type"] == "subscribe"); // nobody was asked
+
+        await t.Send(request); // used up, so it is a request like any other
+        await r.Expect(e => e.Name == "presence" && e["type"] == "subscribe" && e["from"] == t.BareJid, "a request");
+        var hers = (await server.Node.Invitations.CreateContactAsync(juliet, cancel: Cancel))!;
+        await t.Send(request.Replace(invitation.Token, hers.Token, StringComparison.Ordinal)); // another's token
+        await t.Barrier();
+        Assert.NotNull(await server.Node.Invitations.FindAsync(hers.Token, Cancel));
+    }
+
+    [Fact]
+    public async Task Commands_are_found_by_disco()
+    {
+        var admin = await server.AddAccount("admin");
+        await using var client = await server.Login(admin, "a");
+        var items = $"<iq type='get' to='localhost'><query xmlns='{Ns.DiscoItems}' node='{Ns.Commands}'/></iq>";
+        Assert.Equal([Ns.InviteUser], (await client.Request(items)).Child("query", Ns.DiscoItems)!.Elements.Select(e => e["node"]!).ToArray());
+        await server.Node.AccountService.SetRoleAsync(admin.Local, Role.Admin, Cancel);
+        Assert.Equal([Ns.InviteUser, Ns.InviteAccount], (await client.Request(items)).Child("query", Ns.DiscoItems)!.Elements.Select(e => e["node"]!).ToArray());
+        var info = (await client.Request($"<iq type='get' to='localhost'><query xmlns='{Ns.DiscoInfo}' node='{Ns.InviteUser}'/></iq>")).Child("query", Ns.DiscoInfo)!;
+        Assert.Equal("command-node", info.Child("identity", Ns.DiscoInfo)!["type"]);
+        Assert.Equal("item-not-found", ArchiveTests.ConditionOf(await client.Request($"<iq type='get' to='localhost'><query xmlns='{Ns.DiscoInfo}' node='nothing'/></iq>")));
+    }
+
+    [Fact]
     public async Task An_administrator_keeps_a_name_for_the_invited()
     {
         var admin = await server.AddAccount("admin");
@@ -175,11 +230,11 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
         Assert.Equal("error", again.Child("note", Ns.Commands)!["type"]);
 
         Assert.Equal(AccountOutcome.NameTaken, (await server.Node.AccountService.CreateAsync("juliet", "secret-1", Role.User, Cancel)).Outcome);
-        var other = await server.Node.Invites.CreateAsync(cancel: Cancel);
-        Assert.Equal(AccountOutcome.NameTaken, (await server.Node.Invites.RegisterAsync(other.Token, "juliet", "secret-1", Cancel)).Outcome);
+        var other = await server.Node.Invitations.CreateAsync(cancel: Cancel);
+        Assert.Equal(AccountOutcome.NameTaken, (await server.Node.Invitations.RegisterAsync(other.Token, "juliet", "secret-1", Cancel)).Outcome);
         var token = uri.Split("preauth=")[1];
-        Assert.Equal(AccountOutcome.NameTaken, (await server.Node.Invites.RegisterAsync(token, "rosaline", "secret-1", Cancel)).Outcome);
-        Assert.True((await server.Node.Invites.RegisterAsync(token, "juliet", "secret-1", Cancel)).IsDone);
+        Assert.Equal(AccountOutcome.NameTaken, (await server.Node.Invitations.RegisterAsync(token, "rosaline", "secret-1", Cancel)).Outcome);
+        Assert.True((await server.Node.Invitations.RegisterAsync(token, "juliet", "secret-1", Cancel)).IsDone);
     }
 
     [Fact]
@@ -222,7 +277,7 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
         Assert.Equal("not-allowed", await Change(client, "somebody", "secret-2"));
         Assert.Equal("not-acceptable", await Change(client, "changer", "x"));
         Assert.Null(await Change(client, "changer", "secret-2"));
-        Assert.Equal("reset", await other.ExpectStreamError());
+        Assert.Equal("not-authorized", await other.ExpectStreamError());
         await client.Barrier(); // this one goes on
         await using var late = await WireClient.Connect(server.Server, Transport.DirectTls);
         Assert.Equal("failure", (await late.TryAuthenticate("changer", "secret-1")).Name);
@@ -242,6 +297,8 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
         while (await server.Node.AccountService.FindAsync("leaver", Cancel) is not null) await Task.Delay(10, Cancel); // it goes after its sessions
         Assert.True((await server.Node.AccountService.CreateAsync("leaver", "secret-2", Role.User, Cancel)).IsDone);
     }
+
+    private static Element? Item(Element iq) => iq.Child("query", Ns.Roster)?.Child("item", Ns.Roster);
 
     private static string Preauth(string token) => $"<iq type='set' to='localhost'><preauth xmlns='{Ns.Preauth}' token='{token}'/></iq>";
 

@@ -23,6 +23,8 @@ internal sealed record Player(string Name, string Account, string? Resource)
     public bool Carbons { get; init; }
     /// <summary>Enables stream management, with resumption, when it connects.</summary>
     public bool Sm { get; init; }
+    /// <summary>Asks for the roster when it connects, and so gets roster pushes (RFC 6121 section 2.2).</summary>
+    public bool Interested { get; init; }
     /// <summary>Presence that it receives counts only where a step asks for it.</summary>
     public bool IgnoresPresence { get; init; }
 }
@@ -141,6 +143,7 @@ internal sealed partial class Scenario
                 ["silent"] => player with { Silent = true },
                 ["carbons"] => player with { Carbons = true },
                 ["sm"] => player with { Sm = true },
+                ["interested"] => player with { Interested = true },
                 ["ignores", "presence"] => player with { IgnoresPresence = true },
                 ["priority", var p] => player with { Priority = int.Parse(p, CultureInfo.InvariantCulture) },
                 _ => throw new FormatException($"{Path}:{number}: '{feature}' is no feature of a client"),

@@ -142,6 +142,9 @@ internal sealed partial class ScenarioRun(Scenario scenario, TestServer server, 
             case "is offered":
                 foreach (var pattern in Patterns(player, block)) Require(client, pattern, client.Features, block);
                 break;
+            case "is greeted with":
+                foreach (var pattern in Patterns(player, block)) Require(client, pattern, client.Header!, block);
+                break;
             case "receives":
                 foreach (var pattern in Patterns(player, block)) await Receive(player, client, pattern);
                 break;
@@ -186,6 +189,7 @@ internal sealed partial class ScenarioRun(Scenario scenario, TestServer server, 
             var enabled = await client.Request($"<iq type='set'><enable xmlns='{Ns.Carbons}'/></iq>");
             if (enabled["type"] != "result") throw client.Failed($"carbons were refused: {enabled}");
         }
+        if (player.Interested) await client.Request($"<iq type='get'><query xmlns='{Ns.Roster}'/></iq>");
         if (!player.Silent) await client.Appear(player.Priority);
     }
 
@@ -240,8 +244,9 @@ internal sealed partial class ScenarioRun(Scenario scenario, TestServer server, 
     private static bool Counts(Element e, Player player, IReadOnlyList<PatternWithText> patterns)
     {
         if (e.Namespace == Ns.StreamManagement && e.Name is "r" or "a") return false;
-        if (!e.Is("presence", Ns.Client) || patterns.Any(p => p.Element.Name == "presence" && p.Element["type"] == e["type"])) return true;
-        return !player.IgnoresPresence && !(e["type"] == "unavailable" && e["from"]?.Contains('/', StringComparison.Ordinal) != true);
+        if (!e.Is("presence", Ns.Client)) return true;
+        if (e["type"] == "unavailable" && e["from"]?.Contains('/', StringComparison.Ordinal) != true) return patterns.Any(p => p.Difference(e) is null);
+        return !player.IgnoresPresence || patterns.Any(p => p.Element.Name == "presence");
     }
 
     private static void Require(WireClient client, PatternWithText pattern, Element actual, string expected)
@@ -311,6 +316,7 @@ internal sealed partial class ScenarioRun(Scenario scenario, TestServer server, 
             ["plain", var account] => SaslClient.Plain(account + suffix, TestServer.Password),
             ["plain", var account, var password] => SaslClient.Plain(account + suffix, password),
             ["plain", var account, var password, var authzid] => SaslClient.Plain(account + suffix, password, Localise(authzid)),
+            ["scram", var account] => Convert.ToBase64String(Encoding.UTF8.GetBytes($"n,,n={account}{suffix},r=12C4CD5C-E38E-4A98-8F6D-15C38F51CCC6")),
             ["base64", var text] => Convert.ToBase64String(Encoding.UTF8.GetBytes(text)),
             ["repeat", var count, var text] => string.Concat(Enumerable.Repeat(text, int.Parse(count, CultureInfo.InvariantCulture))),
             _ => null,

@@ -8,12 +8,12 @@ using Xunit;
 namespace Indaba.Server.Tests.Scenarios;
 
 /// <summary>
-/// The one server that all scenarios share, started with the first. INDABA_PEER=prosody runs them against Prosody
+/// The one server that all scenarios share, started with the first. XMPP_TEST_PEER=prosody runs them against Prosody
 /// instead: where both fail, look at the scenario first.
 /// </summary>
 public sealed class ScenarioServer : IAsyncLifetime
 {
-    private static readonly string? Peer = Environment.GetEnvironmentVariable("INDABA_PEER");
+    private static readonly string? Peer = Environment.GetEnvironmentVariable("XMPP_TEST_PEER");
     private readonly Lazy<Task<TestServer>> _server = new(StartNew);
     private readonly ConcurrentDictionary<string, Lazy<Task>> _runs = new();
     private readonly SemaphoreSlim _atOnce = new(8);
@@ -30,7 +30,7 @@ public sealed class ScenarioServer : IAsyncLifetime
     {
         null => await ServerProcess.StartNew(),
         "prosody" => await ProsodyProcess.StartNew(),
-        _ => throw new InvalidOperationException($"INDABA_PEER={Peer}: prosody is the only peer known"),
+        _ => throw new InvalidOperationException($"XMPP_TEST_PEER={Peer}: prosody is the only peer known"),
     };
 
     /// <summary>

@@ -5,6 +5,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Xml;
@@ -95,6 +96,9 @@ internal sealed class TcpLink : Link
 
     /// <summary>The TLS layer, once there is one.</summary>
     public SslStream? Tls => _stream as SslStream;
+
+    /// <summary>The server's certificate, once there is TLS.</summary>
+    public X509Certificate2? ServerCertificate => Tls?.RemoteCertificate as X509Certificate2;
 
     /// <summary>Handshakes on the open connection. Test certificates are self-signed, so any certificate will do.</summary>
     public async Task StartTls(string host, CancellationToken cancel, List<SslApplicationProtocol>? alpn = null)

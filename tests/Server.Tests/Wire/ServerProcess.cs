@@ -11,8 +11,8 @@ internal sealed class ServerProcess : TestServer
     /// <summary>Further arguments of <c>indaba run</c>.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 
-    /// <summary>The built server. The environment variable INDABA_SERVER names another.</summary>
-    public static string Binary { get; } = Environment.GetEnvironmentVariable("INDABA_SERVER") ?? FindBinary();
+    /// <summary>The built server. The environment variable XMPP_TEST_SERVER names another.</summary>
+    public static string Binary { get; } = Environment.GetEnvironmentVariable("XMPP_TEST_SERVER") ?? FindBinary();
 
     /// <inheritdoc/>
     public override Uri WebSocketUrl => new($"ws://127.0.0.1:{HttpPort}/xmpp-websocket");
@@ -42,7 +42,7 @@ internal sealed class ServerProcess : TestServer
 
     /// <inheritdoc/>
     protected override ProcessStartInfo StartInfo() => Indaba([
-        "run", "--data", Folder, "--domain", Domain, "--c2s", Number(C2sPort), "--tls", Number(TlsPort), "--http", Number(HttpPort), .. Arguments]);
+        "run", "--data", Folder, "--domain", Domain, "--c2s", Number(C2sPort), "--tls", Number(TlsPort), "--http", Number(HttpPort), "--https", "off", "--bind", "127.0.0.1", .. Arguments]);
 
     private Task<string> Command(string? input, params IReadOnlyList<string> arguments) => Run(Indaba([.. arguments, "--data", Folder]), input);
 

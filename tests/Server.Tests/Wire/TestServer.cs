@@ -15,7 +15,7 @@ namespace Indaba.Server.Tests.Wire;
 internal abstract partial class TestServer : IAsyncDisposable
 {
     /// <summary>The password of every account in tests.</summary>
-    public const string Password = "secret";
+    public const string Password = "wherefore";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private readonly StringBuilder _output = new();

@@ -107,8 +107,11 @@ internal sealed class WireClient : IAsyncDisposable
         using var limit = new CancellationTokenSource(Limit);
         await Link.SendHeader(domain ?? Server.Domain, limit.Token);
         Note(">>", "stream header");
-        Features = await Expect(e => e.Is("features", Ns.Stream), "stream features");
+        await ReadFeatures();
     }
+
+    /// <summary>Waits for stream features.</summary>
+    public async Task ReadFeatures() => Features = await Expect(e => e.Is("features", Ns.Stream), "stream features");
 
     /// <summary>RFC 6120 section 5.4: asks, waits for proceed, handshakes, opens a new stream.</summary>
     public async Task StartTls(string? domain = null)

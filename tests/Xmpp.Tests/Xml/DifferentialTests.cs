@@ -51,7 +51,7 @@ public class DifferentialTests
             var text = Encoding.UTF8.GetString(bytes);
             if (ours is not null)
             {
-                if (!IsBeyondThem(bytes, text)) Assert.Equal(theirs, ours);
+                if (!HasNewName(XmppReader.ReadFrame(new(bytes), new XmppReaderLimits()))) Assert.Equal(theirs, ours);
                 Interlocked.Increment(ref both);
             }
             else
@@ -131,15 +131,11 @@ public class DifferentialTests
         }
     }
 
-    // White space before a declaration crosses a stream's restart; they know names by the fourth edition of XML 1.0, we by the fifth.
-    private static bool IsBeyondThem(byte[] bytes, string text) =>
-        (text.TrimStart(' ', '\t', '\r', '\n') is var trimmed && trimmed.Length < text.Length && trimmed.StartsWith("<?xml", StringComparison.Ordinal))
-        || HasNewName(XmppReader.ReadFrame(new(bytes), new XmppReaderLimits()));
-
+    // They know names by the fourth edition of XML 1.0, we by the fifth.
     private static bool HasNewName(Element element) =>
         !XmlReader.IsName(element.Name) || element.Attributes.ToArray().Any(a => !XmlReader.IsName(a.Name)) || element.Elements.Any(HasNewName);
 
-    // What RFC 6120 section 11.1 forbids and XML allows, a byte order mark, and a stream within.
+    // What RFC 6120 section 11.1 forbids and XML allows, a frame that does not begin with '<', and a stream within.
     private static bool IsForbiddenHere(string theirs, string text) =>
-        text.Contains("<?", StringComparison.Ordinal) || text.Contains("<!--", StringComparison.Ordinal) || text.StartsWith('\uFEFF') || theirs.Contains("<stream{" + Ns.Stream, StringComparison.Ordinal);
+        text[0] != '<' || text.Contains("<?", StringComparison.Ordinal) || text.Contains("<!--", StringComparison.Ordinal) || theirs.Contains("<stream{" + Ns.Stream, StringComparison.Ordinal);
 }

@@ -65,6 +65,13 @@ public class RefusalTests
     [InlineData("<a>&#x110000;</a>", "not-well-formed")]
     [InlineData("<a>&#99999999999999;</a>", "not-well-formed")]
     [InlineData("<a>&# 65;</a>", "not-well-formed")]
+    [InlineData("<a>&#65 ;</a>", "not-well-formed")]
+    [InlineData("<a>&#65\0;</a>", "not-well-formed")]
+    [InlineData("<a>&#6A;</a>", "not-well-formed")]
+    [InlineData("<a>&#xG;</a>", "not-well-formed")]
+    [InlineData("<a>&#4294967361;</a>", "not-well-formed")] // 65 in 32 bits
+    [InlineData("<a>&#x100000041;</a>", "not-well-formed")]
+    [InlineData("<a>&#000000000000000000000065;&#x00000000000000041;</a>", null)]
     [InlineData("<a>&#+65;</a>", "not-well-formed")]
     [InlineData("<a>&#X41;</a>", "not-well-formed")]
     [InlineData("<a>]]></a>", "not-well-formed")]
@@ -213,10 +220,11 @@ public class RefusalTests
 
     [Theory]
     [InlineData("<a/>", null)]
-    [InlineData(" <a/>\n", null)]
+    [InlineData("<a/> \n", null)]
+    [InlineData(" <a/>", "bad-format")] // RFC 7395 section 3.3.3
     [InlineData("<?xml version='1.0'?><a/>", null)]
     [InlineData("", "not-well-formed")]
-    [InlineData(" ", "not-well-formed")] // no keepalives in frames: WebSocket has pings
+    [InlineData(" ", "bad-format")] // no keepalives in frames: WebSocket has pings
     [InlineData("<a", "not-well-formed")]
     [InlineData("<a>", "not-well-formed")]
     [InlineData("<a/><b/>", "bad-format")]

@@ -1,5 +1,5 @@
 // Runs the test functions of one family, each within a limit, and prints one line for each.
-import { Failure } from './world.mjs';
+import { Failure, tracing } from './world.mjs';
 
 const testLimit = 60_000;   // ms; the waits inside a test are shorter and say what they waited for
 
@@ -12,7 +12,7 @@ async function run(test, world) {
         await Promise.race([test(world), tooLong]);
         return null;
     } catch (error) {
-        if (!(error instanceof Failure)) console.error(error);
+        if (tracing) console.error(error);
         return `${error.message}`.replace(/\s+/g, ' ');
     } finally {
         clearTimeout(limit);

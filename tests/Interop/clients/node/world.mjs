@@ -82,7 +82,7 @@ export class World {
     #clients = [];
     #proxies = [];
 
-    /** Client: new Client(account, resource, service) with logIn() and logOut(); service: the server's URL. */
+    /** Client: new Client(account, resource, service, more) with logIn() and logOut(); service: the server's URL. */
     constructor(Client, service) {
         this.#Client = Client;
         this.#service = service;
@@ -91,7 +91,7 @@ export class World {
     async account(name) {
         const account = { name: `${name}-${randomBytes(3).toString('hex')}`, password: randomBytes(12).toString('hex') };
         account.jid = `${account.name}@${domain}`;
-        const [command, ...args] = addUser.map((part) => part.replace('{name}', account.name).replace('{password}', account.password));
+        const [command, ...args] = addUser.map((part) => part.replaceAll('{name}', account.name).replaceAll('{password}', account.password));
         try {
             await promisify(execFile)(command, args);
         } catch (error) {
@@ -104,8 +104,8 @@ export class World {
         return Promise.all(names.map((name) => this.account(name)));
     }
 
-    client(account, resource = 'web', service = this.#service) {
-        const client = new this.#Client(account, resource, service);
+    client(account, resource = 'web', service = this.#service, more = {}) {
+        const client = new this.#Client(account, resource, service, more);
         this.#clients.push(client);
         return client;
     }

@@ -1,0 +1,155 @@
+using Indaba.Server.Sessions;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Stanzas;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Accounts;
+
+/// <summary>
+/// How subscription stanzas travel (RFC 6121 section 3): the sender's roster first, then the contact's, each change on
+/// disk before anybody is told. The two are changed one after the other, as if each had its own server, so no two gates
+/// are ever held at once; what a crash leaves between them is mended by the next presence (section 4.3.2 rule 1) or request.
+/// </summary>
+internal sealed class SubscriptionFlow(Node node, PresenceService service)
+{
+    /// <summary>Bytes of a request that is kept for the user's answer (section 3.1.3 warns of what strangers could store).</summary>
+    public const int MaxRequestBytes = 8_192;
+    /// <summary>Requests kept for one user; more are shown to who is there, and then forgotten.</summary>
+    public const int MaxRequests = 100;
+
+    /// <summary>A stanza that a client sent.</summary>
+    /// <exception cref="StanzaException">remote-server-not-found: there are no other servers; resource-constraint: the roster is full; not-acceptable: too large.</exception>
+    public ValueTask FromClientAsync(Session session, Presence presence)
+    {
+        var contact = presence.To!.Value.Bare;
+        presence.To = contact; // section 3.1.2 rule 1
+        presence.From = session.Jid.Bare; // section 3: never the full JID
+        if (contact == session.Jid.Bare) return ValueTask.CompletedTask; // one is subscribed to oneself (section 4.2.2)
+        if (presence.Type == PresenceType.Subscribe && XmppWriter.ToBytes(presence.Element, Ns.Client).Length > MaxRequestBytes)
+            throw new StanzaException(StanzaCondition.NotAcceptable, $"A request is {MaxRequestBytes} bytes long at most");
+        return OutboundAsync(session.Account, contact, presence.Type, presence.Element);
+    }
+
+    /// <summary>A contact was taken out of the roster: both subscriptions end (section 2.5.2). A request that waits is denied with it.</summary>
+    public async ValueTask RemovedAsync(Account account, RosterContact was)
+    {
+        if (was.HasTo || was.Ask) await RouteAsync(account, was.Jid, Make(account.Jid, was.Jid, PresenceType.Unsubscribe), PresenceType.Unsubscribe).ConfigureAwait(false);
+        if (was.HasFrom) await HideAsync(account, was.Jid).ConfigureAwait(false);
+        if (was.HasFrom || was.PendingIn is not null)
+            await RouteAsync(account, was.Jid, Make(account.Jid, was.Jid, PresenceType.Unsubscribed), PresenceType.Unsubscribed).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a stanza on the user's behalf, as <see cref="FromClientAsync"/>.</summary>
+    public ValueTask OutboundAsync(Account account, Jid contact, PresenceType type) => OutboundAsync(account, contact, type, Make(account.Jid, contact, type));
+
+    private async ValueTask OutboundAsync(Account account, Jid contact, PresenceType type, Element stanza)
+    {
+        var isHere = contact.Domain == node.Options.Domain && contact.Local is not null;
+        if (!isHere && type == PresenceType.Subscribe) throw Elsewhere(contact);
+        var roster = await service.Rosters.OfAsync(account).ConfigureAwait(false);
+        bool route, hides;
+        using (await roster.EnterAsync().ConfigureAwait(false))
+        {
+            var old = roster.Find(contact);
+            var before = old?.State ?? default;
+            var step = Subscriptions.Outbound(type, before);
+            (route, hides) = (step.Route, before.HasFrom && !step.State.HasFrom);
+            if (step.State != before) await ChangeAsync(account, roster, contact, old, step.State, null, null).ConfigureAwait(false);
+        }
+        if (!route) return;
+        if (!isHere) throw Elsewhere(contact);
+        if (hides) await HideAsync(account, contact).ConfigureAwait(false); // section 3.2.2: before the contact knows why
+        await RouteAsync(account, contact, stanza, type).ConfigureAwait(false);
+        if (type == PresenceType.Subscribed) await ShowAsync(account, contact).ConfigureAwait(false); // section 3.1.5
+    }
+
+    private StanzaException Elsewhere(Jid contact) =>
+        new(contact.Domain == node.Options.Domain ? StanzaCondition.ServiceUnavailable : StanzaCondition.RemoteServerNotFound);
+
+    /// <summary>Hands a stanza to the contact's account. A contact that does not exist, or that either has blocked, hears nothing (section 8.5.1, XEP-0191 section 3.3).</summary>
+    private async ValueTask RouteAsync(Account from, Jid to, Element stanza, PresenceType type)
+    {
+        if (to.Domain != node.Options.Domain || to.Local is null) return;
+        if ((await service.Blocks.OfAsync(from).ConfigureAwait(false)).Matches(to)) return;
+        await InboundAsync(to, from.Jid, stanza, type).ConfigureAwait(false);
+    }
+
+    /// <summary>A stanza has come for a user (appendix A.3).</summary>
+    public async ValueTask InboundAsync(Jid user, Jid contact, Element stanza, PresenceType type)
+    {
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            var account = await node.Accounts.FindAsync(user).ConfigureAwait(false);
+            if (account is null || (await service.Blocks.OfAsync(account).ConfigureAwait(false)).Matches(contact)) return;
+            var roster = await service.Rosters.OfAsync(account).ConfigureAwait(false);
+            InboundStep step;
+            bool hides;
+            using (await roster.EnterAsync().ConfigureAwait(false))
+            {
+                if (account.Closed) continue; // its state is another object now
+                var old = roster.Find(contact);
+                var before = old?.State ?? default;
+                step = Subscriptions.Inbound(type, before);
+                hides = before.HasFrom && !step.State.HasFrom;
+                var bytes = step.Deliver || step.State != before ? XmppWriter.ToBytes(stanza, Ns.Client) : [];
+                void Deliver() => Send(account, bytes, toAvailable: type == PresenceType.Subscribe);
+                if (step.State != before && !IsTooMany(roster, type, step)) await ChangeAsync(account, roster, contact, old, step.State, bytes, step.Deliver ? Deliver : null).ConfigureAwait(false);
+                else if (step.Deliver) Deliver();
+            }
+            ForgetClosed(account);
+            if (hides) await HideAsync(account, contact).ConfigureAwait(false); // section 3.3.3
+            if (step.Reply is not { } reply) return;
+            await RouteAsync(account, contact, Make(account.Jid, contact, reply), reply).ConfigureAwait(false);
+            if (reply == PresenceType.Subscribed) await ShowAsync(account, contact).ConfigureAwait(false);
+            return;
+        }
+    }
+
+    /// <summary>Strangers cannot fill the database with requests.</summary>
+    private static bool IsTooMany(Roster roster, PresenceType type, InboundStep step) =>
+        type == PresenceType.Subscribe && step.State.PendingIn && roster.Contacts.Length >= MaxRequests && roster.Contacts.Count(c => c.PendingIn is not null) >= MaxRequests;
+
+    /// <summary>Commits a new state, tells it to the user's clients, and forgets what nobody needs. Inside the gate.</summary>
+    private async ValueTask ChangeAsync(Account account, Roster roster, Jid contact, RosterContact? old, SubscriptionState state, byte[]? request, Action? beforePush)
+    {
+        var next = (old ?? new RosterContact(contact, null, default, Ask: false, null, Approved: false, [])).In(state, request);
+        if (next is { IsListed: false, PendingIn: null })
+        {
+            if (old is not null) await service.Rosters.DeleteAsync(account, roster, old, beforePush).ConfigureAwait(false);
+            else beforePush?.Invoke();
+            return;
+        }
+        if (next.IsListed && old is not { IsListed: true }) service.Rosters.CheckRoom(roster);
+        await service.Rosters.SaveAsync(account, roster, next, beforePush).ConfigureAwait(false);
+    }
+
+    /// <summary>The account was let go of while its roster changed: whoever holds it now reads it again.</summary>
+    private void ForgetClosed(Account account)
+    {
+        if (account.Closed && node.Accounts.Local(account.Jid) is { } other && other != account) service.Rosters.Forget(other);
+    }
+
+    /// <summary>Requests go to available resources, everything else to those that asked for the roster (sections 3.1.3, 3.1.6, 3.2.3, 3.3.3).</summary>
+    private void Send(Account account, byte[] bytes, bool toAvailable)
+    {
+        foreach (var session in account.Sessions)
+        {
+            if (service.StateOf(session) is { } state && (toAvailable ? state.Available is not null : state.WantsRoster)) session.SendBytes(bytes, counted: true);
+        }
+    }
+
+    /// <summary>The contact sees the account's resources from now on.</summary>
+    private async ValueTask ShowAsync(Account account, Jid contact)
+    {
+        if (await node.Accounts.FindAsync(contact).ConfigureAwait(false) is { } other) service.Show(account, other);
+    }
+
+    /// <summary>The contact sees the account's resources no more.</summary>
+    private async ValueTask HideAsync(Account account, Jid contact)
+    {
+        if (await node.Accounts.FindAsync(contact).ConfigureAwait(false) is { } other) service.Hide(account, other);
+    }
+
+    private static Element Make(Jid from, Jid to, PresenceType type) => new Element("presence", Ns.Client)
+        .With("from", from.ToString()).With("to", to.ToString()).With("type", Kebab.Of(type)).With("id", Ids.Short());
+}

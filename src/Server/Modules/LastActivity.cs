@@ -1,0 +1,49 @@
+using System.Globalization;
+using Indaba.Server.Accounts;
+using Indaba.Xmpp;
+using Indaba.Xmpp.Stanzas;
+using Indaba.Xmpp.Xml;
+
+namespace Indaba.Server.Modules;
+
+/// <summary>XEP-0012 Last Activity: how long the server has been up, and when a contact was last there.</summary>
+internal sealed class LastActivity : Module
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<Spec> Specs => [new("XEP-0012", "2.0", "Last Activity")];
+
+    /// <inheritdoc/>
+    public override void Register(ModuleBuilder m) => m
+        .Disco(Ns.LastActivity)
+        .DiscoAccount(Ns.LastActivity)
+        .OnIq(Target.Server, IqType.Get, "query", Ns.LastActivity, static c => ValueTask.FromResult<Element?>(Answer(c.Node.Time.GetUtcNow() - c.Node.StartedAt, null)))
+        .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.LastActivity, OfAccount)
+        .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.LastActivity, OfAccount)
+        .On(Stage.Sending, Guard);
+
+    /// <summary>Section 3. A user with a connected resource is there now.</summary>
+    private static async ValueTask<Element?> OfAccount(IqContext context)
+    {
+        if (context.Account.Sessions.Length > 0) return Answer(TimeSpan.Zero, null);
+        var last = await LastSeen.LoadAsync(context.Node, context.Account).ConfigureAwait(false);
+        return last is null ? throw new StanzaException(StanzaCondition.ItemNotFound) : Answer(context.Node.Time.GetUtcNow() - last.At, last.Status);
+    }
+
+    private static Element Answer(TimeSpan ago, string? status) => new Element("query", Ns.LastActivity)
+        .With("seconds", Math.Max(0, (long)ago.TotalSeconds).ToString(CultureInfo.InvariantCulture)).AddText(status);
+
+    /// <summary>Sections 3 and 4: forbidden to who may not see the user's presence, for a resource too, and whether the account exists or not.</summary>
+    private static ValueTask<Outcome> Guard(StageContext context) =>
+        context.Stanza is Iq { Type: IqType.Get, To: { Local: not null } to, Payload: { } payload } && payload.Is("query", Ns.LastActivity)
+            && to.Bare != context.Account.Jid && to.Domain == context.Node.Options.Domain
+            ? GuardAsync(context, to)
+            : ValueTask.FromResult(Outcome.Continue);
+
+    private static async ValueTask<Outcome> GuardAsync(StageContext context, Jid to)
+    {
+        var account = await context.Node.Accounts.FindAsync(to.Bare).ConfigureAwait(false);
+        return account is not null && await context.Node.Presence.SharesPresenceAsync(account, context.Account.Jid).ConfigureAwait(false)
+            ? Outcome.Continue
+            : Outcome.Reject(StanzaCondition.Forbidden);
+    }
+}

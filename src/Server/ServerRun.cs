@@ -1,0 +1,49 @@
+using System.Globalization;
+using Indaba.Server.Options;
+using Indaba.Server.Storage;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Indaba.Server;
+
+/// <summary>Runs the server in the foreground and says what a person needs to know.</summary>
+internal static class ServerRun
+{
+    /// <summary>Runs until the token is cancelled (SIGTERM, Ctrl+C). Returns the exit code.</summary>
+    public static async Task<int> RunAsync(Settings settings, CancellationToken stop)
+    {
+        try
+        {
+            await using var host = await ServerHost.StartAsync(settings, TimeProvider.System, stop).ConfigureAwait(false);
+            await SayAsync(settings.Current, host).ConfigureAwait(false);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Console.WriteLine("stopping");
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+        catch (Exception e) when (e is StorageException or Gateway.CertificateException or IOException)
+        {
+            Console.Error.WriteLine($"indaba: {e.Message}");
+            return 1;
+        }
+        Console.WriteLine("stopped");
+        return 0;
+    }
+
+    private static string Show(ListenOptions? listener) => Ports.Of(listener)?.ToString(CultureInfo.InvariantCulture) ?? "off";
+
+    private static async Task SayAsync(ServerOptions options, ServerHost host)
+    {
+        Console.WriteLine($"Indaba serves {options.Domain}");
+        Console.WriteLine($"  apps connect to   port {Show(host.Ports.C2s)} (STARTTLS) or {Show(host.Ports.Tls)} (TLS)");
+        Console.WriteLine($"  browsers to       {host.Node.Address.Base?.ToString() ?? "nothing: HTTP is off"}");
+        Console.WriteLine($"  data              {Path.GetFullPath(options.DataDirectory)}");
+        if (await host.Node.Invitations.FirstAdminAsync().ConfigureAwait(false) is { } invitation)
+        {
+            Console.WriteLine("  nobody has an account yet; open this link to make the first, the administrator's:");
+            Console.WriteLine($"  {host.Node.Invitations.Link(invitation)?.ToString() ?? host.Node.Invitations.XmppUri(invitation)}");
+        }
+        Console.WriteLine("ready");
+    }
+}
