@@ -34,4 +34,13 @@ internal static partial class NodeLog
 
     [LoggerMessage(120, LogLevel.Error, "{Jid}: its contacts could not be told that it is unavailable")]
     public static partial void PresenceFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(130, LogLevel.Error, "{Jid}: the account is disabled, but removing it failed; remove it with 'indaba user delete'")]
+    public static partial void RemovalFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(131, LogLevel.Error, "{Jid}: the account was made by an invitation, but its inviter did not become a contact")]
+    public static partial void BefriendingFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(132, LogLevel.Information, "{Jid}: account made by {Way} from {Address}")]
+    public static partial void Registered(this ILogger log, Jid jid, string way, string address);
 }

@@ -105,10 +105,9 @@ internal sealed class ServerHost : IAsyncDisposable
     private static void MapPages(WebApplication app, Node node, TimeProvider time)
     {
         var connecting = new Connecting(node.Settings, app.Services.GetRequiredService<Certificates>());
-        var attempts = new AttemptLimit(time, () => node.Options.Registration.AttemptsPerAddressPerHour);
         app.MapHostMeta(node.Address);
         connecting.MapLanding(app);
-        new InvitationPage(node.Invitations, node.Settings, connecting, attempts).Map(app);
+        new InvitationPage(node.Invitations, node.Settings, connecting, node.Attempts).Map(app);
     }
 
     private static Ports Listen(KestrelServerOptions kestrel, ServerOptions options)

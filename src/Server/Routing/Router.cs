@@ -34,7 +34,6 @@ internal sealed class Router(Node node)
             if (!plan.Store || !senderPlan.Store)
             {
                 DeliverLive(session, senderPlan, account, message, plan);
-                plan.WhenTaken?.Invoke(node.Time.GetUtcNow().ToUnixTimeMilliseconds());
                 return false;
             }
             var result = node.Delivery.Submit(session, item, message, session.Account, senderPlan, account, plan, error => Reply(session, message.Element, StanzaError.Of(error)));
