@@ -86,10 +86,13 @@ internal sealed class NodeServer : TestServer
     }
 
     /// <summary>What the database says of a contact, or null.</summary>
-    public async Task<RosterItem?> Stored(Jid account, Jid contact)
+    public async Task<RosterItem?> Stored(Jid account, Jid contact) => (await Stored(account)).SingleOrDefault(i => i.Jid == contact.ToString());
+
+    /// <summary>What the database says of all contacts.</summary>
+    public async Task<IReadOnlyList<RosterItem>> Stored(Jid account)
     {
         var row = await Node.AccountRows.FindAsync(account.Local!, account.Domain);
-        return (await Node.Rosters.LoadAsync(row!.Id)).Items.SingleOrDefault(i => i.Jid == contact.ToString());
+        return (await Node.Rosters.LoadAsync(row!.Id)).Items;
     }
 
     /// <inheritdoc/>
