@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Indaba.Server.Accounts;
 using Indaba.Server.Mailbox;
 using Indaba.Server.Modules;
@@ -6,6 +7,7 @@ using Indaba.Server.Routing;
 using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
 using Indaba.Server.Streams;
+using Indaba.Server.Telemetry;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Streams;
 
@@ -14,7 +16,7 @@ namespace Indaba.Server;
 /// <summary>One running server: everything that the parts of it need of each other. Made once, by the host.</summary>
 internal sealed class Node
 {
-    public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, Database database, MailboxLog mailbox)
+    public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, IMeterFactory meters, Database database, MailboxLog mailbox)
     {
         Settings = settings;
         Time = time;
@@ -38,6 +40,7 @@ internal sealed class Node
         Invitations.Accepted = Presence.Befriending.AcceptedAsync;
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
+        Metrics = new Metrics(meters, Sessions, mailbox);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -73,6 +76,7 @@ internal sealed class Node
     public Router Router { get; }
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
+    public Metrics Metrics { get; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>When the server was started.</summary>
