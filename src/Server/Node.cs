@@ -104,6 +104,18 @@ internal sealed class Node
             });
             await Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
         }
+        if (why == SessionsEnd.Deleted)
+        {
+            try
+            {
+                // Else whoever takes the name later would be a contact of these people (XEP-0077 section 3.2).
+                await Presence.LeaveAsync(Accounts.Local(jid) ?? new Account(this, row, 0, [], [])).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                Log.PresenceFailed(jid, e);
+            }
+        }
         if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
     }
 

@@ -18,7 +18,6 @@ internal static class All
         new PrivateXml(),
         new ContactAddresses(),
         new LegacySession(),
-        new Hints(),
         new Archive(),
         new ArchivePreferences(),
         new Carbons(),

@@ -30,6 +30,7 @@ internal sealed class Archive : Module
         .OnIq(Target.OwnAccount, IqType.Set, "query", Ns.Mam, QueryAsync)
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.Mam, static _ => ValueTask.FromResult<Element?>(Form()))
         .OnIq(Target.OwnAccount, IqType.Get, "metadata", Ns.Mam, static async c => await MetadataAsync(c.Node, c.Account).ConfigureAwait(false))
+        .OnBound(static async (node, session) => await MetadataAsync(node, session.Account).ConfigureAwait(false))
         .OnIq(Target.OtherAccount, IqType.Set, "query", Ns.Mam, Forbid)
         .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.Mam, Forbid)
         .OnIq(Target.OtherAccount, IqType.Get, "metadata", Ns.Mam, Forbid);
