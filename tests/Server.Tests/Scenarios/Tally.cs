@@ -16,7 +16,7 @@ internal static class Tally
         page.Append("""
             # Scenarios
 
-            Made from the scenarios themselves (`tests/Server.Tests/Scenarios`); a test holds it current. Each scenario is played at the wire against the server as it is built, all of them side by side. An example counts when a scenario names it as a source: it plays what the example shows. Examples that only clients, rooms or other servers play, and such as show an alternative, are not played.
+            Made from the scenarios themselves (`tests/Server.Tests/Scenarios`); a test holds it current. Each scenario is played at the wire against the server as it is built, all of them side by side. An example counts when a scenario names it as a source: it plays what the example shows. Examples that only clients, rooms or other servers play, and such as show an alternative, are not played. Beside the scenarios, `RoutingTests` plays each cell of the table of RFC 6121 section 8.5, `SubscriptionTests` each of appendix A, and `AuthenticationTests` what needs arithmetic: SCRAM, channel binding, XEP-0484, and host-meta of XEP-0156.
 
 
             """);
