@@ -35,6 +35,9 @@ internal sealed class Node
         Delivery = new Delivery(this);
         Router = new Router(this);
         Presence = new PresenceService(this);
+        Invitations.Accepted = Presence.Befriending.AcceptedAsync;
+        Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
+        Registrar = new Registrar(this);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -56,6 +59,10 @@ internal sealed class Node
     /// <summary>Makes and changes accounts.</summary>
     public AccountService AccountService { get; }
     public Invitations Invitations { get; }
+    /// <summary>What strangers may try from one address, by whatever way they come.</summary>
+    public AttemptLimit Attempts { get; }
+    /// <summary>Registration before login (XEP-0077).</summary>
+    public Registrar Registrar { get; }
     public TokenStore Tokens { get; }
     public DeviceStore Devices { get; }
     /// <summary>What the modules have registered.</summary>
@@ -72,10 +79,15 @@ internal sealed class Node
     public DateTimeOffset StartedAt { get; }
     /// <summary>Keeps the salt of users that do not exist the same (see ScramKeys.Fake); of the data, not of the process.</summary>
     public byte[] LoginSecret { get; init; } = [];
+    /// <summary>
+    /// Breaks the first promise on purpose, so that the kill test can show that it would notice: an ack does not wait for
+    /// its commit. Set by the environment variable UNSAFE_ACK_BEFORE_COMMIT; never in earnest.
+    /// </summary>
+    public bool AcksBeforeCommit { get; init; }
     /// <summary>Set when the node begins to stop.</summary>
     public CancellationToken StopToken { get; init; }
     /// <summary>No session outlives what it was opened with; the account's state is loaded again when it is next needed.</summary>
-    private async Task EndSessionsAsync(AccountRow row, SessionsEnd why)
+    private async Task EndSessionsAsync(AccountRow row, SessionsEnd why, Session? stays)
     {
         if (!Jid.TryCreate(row.Local, row.Domain, null, out var jid)) return;
         if (Accounts.Local(jid) is { } account)
@@ -86,7 +98,7 @@ internal sealed class Node
                 SessionsEnd.Disabled => "the account is disabled",
                 _ => "the account was deleted",
             });
-            await Task.WhenAll(account.Sessions.Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
+            await Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
         }
         if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
     }

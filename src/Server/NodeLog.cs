@@ -8,6 +8,9 @@ internal static partial class NodeLog
     [LoggerMessage(100, LogLevel.Warning, "{Jid}: session ended, its client does not read what it is sent; what is in the log stays pending")]
     public static partial void SessionOverflow(this ILogger log, Jid jid);
 
+    [LoggerMessage(108, LogLevel.Critical, "UNSAFE_ACK_BEFORE_COMMIT is set: acknowledged messages can be lost; for tests of the kill test only")]
+    public static partial void AcksBeforeCommit(this ILogger log);
+
     [LoggerMessage(101, LogLevel.Error, "{Jid}: reading the backlog failed; it is tried again")]
     public static partial void BacklogFailed(this ILogger log, Jid jid, Exception error);
 
@@ -31,4 +34,13 @@ internal static partial class NodeLog
 
     [LoggerMessage(120, LogLevel.Error, "{Jid}: its contacts could not be told that it is unavailable")]
     public static partial void PresenceFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(130, LogLevel.Error, "{Jid}: the account is disabled, but removing it failed; remove it with 'indaba user delete'")]
+    public static partial void RemovalFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(131, LogLevel.Error, "{Jid}: the account was made by an invitation, but its inviter did not become a contact")]
+    public static partial void BefriendingFailed(this ILogger log, Jid jid, Exception error);
+
+    [LoggerMessage(132, LogLevel.Information, "{Jid}: account made by {Way} from {Address}")]
+    public static partial void Registered(this ILogger log, Jid jid, string way, string address);
 }

@@ -73,6 +73,7 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), database, mailbox)
         {
             LoginSecret = secret,
+            AcksBeforeCommit = Environment.GetEnvironmentVariable("UNSAFE_ACK_BEFORE_COMMIT") == "1",
             StopToken = stop.Token,
         });
         builder.Services.AddRoutingCore();
@@ -85,10 +86,12 @@ internal sealed class ServerHost : IAsyncDisposable
         app.UseTrustedProxies(options);
         app.UseWebSockets();
         app.MapXmppWebSocket(node, app.Services.GetRequiredService<ConnectionCounts>());
+        if (node.AcksBeforeCommit) node.Log.AcksBeforeCommit();
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http.Metrics);
+        _ = new Metrics(app.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), node.Sessions, mailbox); // the meter keeps it
         app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
         app.GuardAdminSocket(options);
         MapPages(app, node, time);
@@ -102,10 +105,9 @@ internal sealed class ServerHost : IAsyncDisposable
     private static void MapPages(WebApplication app, Node node, TimeProvider time)
     {
         var connecting = new Connecting(node.Settings, app.Services.GetRequiredService<Certificates>());
-        var attempts = new AttemptLimit(time, () => node.Options.Registration.AttemptsPerAddressPerHour);
         app.MapHostMeta(node.Address);
         connecting.MapLanding(app);
-        new InvitationPage(node.Invitations, node.Settings, connecting, attempts).Map(app);
+        new InvitationPage(node.Invitations, node.Settings, connecting, node.Attempts).Map(app);
     }
 
     private static Ports Listen(KestrelServerOptions kestrel, ServerOptions options)

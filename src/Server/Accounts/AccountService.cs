@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Indaba.Server.Options;
+using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Sasl;
@@ -48,10 +49,10 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
     private static readonly SemaphoreSlim Deriving = new(Environment.ProcessorCount);
 
     /// <summary>
-    /// Ends the sessions of an account, on all nodes, and completes when no stanza of theirs is taken any more. For
+    /// Ends the sessions of an account, on all nodes, but for one that may stay, and completes when no stanza of theirs is taken any more. For
     /// <see cref="SessionsEnd.Deleted"/> the account is disabled but still there, so that its contacts can be told.
     /// </summary>
-    public Func<AccountRow, SessionsEnd, Task>? EndSessions { get; set; }
+    public Func<AccountRow, SessionsEnd, Session?, Task>? EndSessions { get; set; }
 
     /// <summary>Creates an account on the server's domain for the operator, who may choose any password. The name is prepared: "Alice" becomes "alice".</summary>
     public async Task<AccountResult> CreateAsync(string name, string password, Role role, CancellationToken cancel = default)
@@ -73,12 +74,12 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return row is null ? new AccountResult(AccountOutcome.NameTaken) : new AccountResult(AccountOutcome.Done, row);
     }
 
-    /// <summary>Creates an account by an invitation and counts its use, both or neither. See <see cref="Invitations.RegisterAsync"/>.</summary>
-    internal async Task<AccountResult> CreateInvitedAsync(string token, string name, string password, CancellationToken cancel)
+    /// <summary>Creates an account by an invitation and counts its use, both or neither. See <see cref="Invitations"/>.</summary>
+    internal async Task<AccountResult> CreateInvitedAsync(string token, string name, string password, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
         var (outcome, jid, credentials) = await PrepareAsync(name, password, settings.Current.Registration.MinPasswordLength, cancel).ConfigureAwait(false);
         if (outcome != AccountOutcome.Done) return new AccountResult(outcome);
-        var result = await accounts.CreateInvitedAsync(token, jid.Local!, jid.Domain, credentials, cancel).ConfigureAwait(false);
+        var result = await accounts.CreateInvitedAsync(token, jid.Local!, jid.Domain, credentials, acceptedAt, cancel).ConfigureAwait(false);
         return result.Outcome switch
         {
             InvitedOutcome.Created => new AccountResult(AccountOutcome.Done, result.Account, result.Invitation),
@@ -89,13 +90,17 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
 
     /// <summary>Sets a password: FAST tokens die with the old one, and the sessions that were opened with it end.</summary>
     /// <param name="byOperator">The operator may choose any password; a user is held to the shortest length of the settings.</param>
-    public async Task<AccountResult> SetPasswordAsync(string name, string password, bool byOperator = false, CancellationToken cancel = default)
+    public Task<AccountResult> SetPasswordAsync(string name, string password, bool byOperator = false, CancellationToken cancel = default) =>
+        SetPasswordAsync(name, password, byOperator, null, cancel);
+
+    /// <summary>As above, but the session in which the user changes it stays.</summary>
+    public async Task<AccountResult> SetPasswordAsync(string name, string password, bool byOperator, Session? stays, CancellationToken cancel)
     {
         if (CheckPassword(password, byOperator ? 1 : settings.Current.Registration.MinPasswordLength) is var fault and not AccountOutcome.Done) return new AccountResult(fault);
         if (await FindAsync(name, cancel).ConfigureAwait(false) is not { } row) return new AccountResult(AccountOutcome.NotFound);
         if (await DeriveAsync(password, cancel).ConfigureAwait(false) is not { } credentials) return new AccountResult(AccountOutcome.PasswordInvalid);
         if (!await accounts.SetPasswordAsync(row.Id, credentials, cancel).ConfigureAwait(false)) return new AccountResult(AccountOutcome.NotFound);
-        await EndAsync(row, SessionsEnd.PasswordChanged).ConfigureAwait(false);
+        await EndAsync(row, SessionsEnd.PasswordChanged, stays).ConfigureAwait(false);
         return new AccountResult(AccountOutcome.Done, row);
     }
 
@@ -144,6 +149,13 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return password.EnumerateRunes().Count() < shortest ? AccountOutcome.PasswordTooShort : AccountOutcome.Done;
     }
 
+    /// <summary>A name as an account would have it; false when it cannot be one.</summary>
+    public bool TryLocal(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out string? local)
+    {
+        local = TryName(name, out Jid jid) ? jid.Local : null;
+        return local is not null;
+    }
+
     private bool TryName(string name, out Jid jid)
     {
         var domain = settings.Current.Domain;
@@ -160,7 +172,7 @@ internal sealed class AccountService(AccountStore accounts, Settings settings)
         return Jid.TryCreate(name, domain, null, out jid) && jid.Local is { Length: > 0 } local && Encoding.UTF8.GetByteCount(local) <= MaxNameBytes;
     }
 
-    private Task EndAsync(AccountRow row, SessionsEnd reason) => EndSessions?.Invoke(row, reason) ?? Task.CompletedTask;
+    private Task EndAsync(AccountRow row, SessionsEnd reason, Session? stays = null) => EndSessions?.Invoke(row, reason, stays) ?? Task.CompletedTask;
 
     /// <summary>Keys for each mechanism; null when the password cannot be prepared.</summary>
     private async Task<IReadOnlyList<Credential>?> DeriveAsync(string password, CancellationToken cancel)

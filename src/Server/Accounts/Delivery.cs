@@ -63,7 +63,7 @@ internal sealed class Delivery(Node node)
         {
             First = inEntry, FirstAccount = recipient, FirstKey = inKey,
             Second = outEntry, SecondAccount = sender, SecondKey = outKey,
-            Origin = session, Item = item, WhenTaken = plan.WhenTaken, Fail = fail,
+            Origin = session, Item = item, Fail = fail,
         };
         if (inKey is { } k) recipient.Window.Add(k, inEntry.Seq);
         if (outKey is { } o) sender!.Window.Add(o, outEntry!.Seq);

@@ -39,14 +39,51 @@ internal sealed class Invitations(InvitationStore store, AccountStore accounts, 
     }
 
     /// <summary>
+    /// Called when an account was made by an invitation: the inviter, if there is one, and the invited become contacts. The
+    /// account stays whatever becomes of it.
+    /// </summary>
+    public Func<AccountRow, Invitation, Task>? Accepted { get; set; }
+
+    /// <summary>
     /// Makes the invited account. The use is counted in the same commit as the account, so a token that failed for a
     /// taken name or a weak password can be tried again.
     /// </summary>
-    public async Task<AccountResult> RegisterAsync(string token, string name, string password, CancellationToken cancel = default)
+    public Task<AccountResult> RegisterAsync(string token, string name, string password, CancellationToken cancel = default) =>
+        RegisterAsync(token, name, password, time.GetUtcNow(), cancel);
+
+    /// <summary>As above, with a token that was accepted at an earlier time: it may have expired since (XEP-0445 section 4).</summary>
+    public async Task<AccountResult> RegisterAsync(string token, string name, string password, DateTimeOffset acceptedAt, CancellationToken cancel)
     {
-        if (await FindAsync(token, cancel).ConfigureAwait(false) is null) return new AccountResult(AccountOutcome.InvitationInvalid);
-        return await service.CreateInvitedAsync(token, name, password, cancel).ConfigureAwait(false);
+        if (!HasForm(token) || await store.FindAsync(token, acceptedAt, cancel).ConfigureAwait(false) is not { } found || !await IsForAccountsAsync(found, cancel).ConfigureAwait(false))
+            return new AccountResult(AccountOutcome.InvitationInvalid);
+        var result = await service.CreateInvitedAsync(token, name, password, acceptedAt, cancel).ConfigureAwait(false);
+        if (result is { IsDone: true, Account: { } account, Invitation: { } used } && Accepted is { } accepted) await accepted(account, used).ConfigureAwait(false);
+        return result;
     }
+
+    /// <summary>
+    /// Makes an invitation to an account for an administrator. With <paramref name="name"/> nobody else can take that name
+    /// while it is open; the outcome says why it cannot be had.
+    /// </summary>
+    /// <param name="contact">Who becomes a contact of the invited one, or null.</param>
+    /// <param name="by">The id of who makes it.</param>
+    /// <param name="name">The name of the account, or null to let the invited choose.</param>
+    public async Task<AccountResult> TryCreateAccountInvitationAsync(AccountRow? contact, long by, string? name, CancellationToken cancel = default)
+    {
+        string? local = null;
+        if (name is not null && !service.TryLocal(name, out local)) return new AccountResult(AccountOutcome.NameInvalid);
+        var invitation = New(AccountKind, by, Role.User, 1, null, contact is null ? null : $"{contact.Local}@{contact.Domain}") with { Local = local };
+        var kept = local is null ? await store.CreateAsync(invitation, cancel).ConfigureAwait(false) : await store.ReserveAsync(invitation, settings.Current.Domain, cancel).ConfigureAwait(false);
+        return kept ? new AccountResult(AccountOutcome.Done, null, invitation) : new AccountResult(AccountOutcome.NameTaken);
+    }
+
+    /// <summary>
+    /// Uses an invitation between users that have accounts already (XEP-0379 section 3.5): true when it was made by this
+    /// account, to be its contact, and is open. It is used up then.
+    /// </summary>
+    public async Task<bool> TryUseForContactAsync(AccountRow inviter, string token, CancellationToken cancel = default) =>
+        HasForm(token) && await store.FindAsync(token, cancel).ConfigureAwait(false) is { } found && found.CreatedBy == inviter.Id && found.RosterJid == $"{inviter.Local}@{inviter.Domain}"
+            && await store.TryUseAsync(token, cancel).ConfigureAwait(false) is not null;
 
     /// <summary>The administrator's invitation while there is no account: the one that is open, or a new one; null once there is an account.</summary>
     public async Task<Invitation?> FirstAdminAsync(CancellationToken cancel = default)
@@ -65,6 +102,9 @@ internal sealed class Invitations(InvitationStore store, AccountStore accounts, 
     /// <summary>All invitations, newest first, used and expired ones included.</summary>
     public Task<IReadOnlyList<Invitation>> ListAsync(int limit, CancellationToken cancel = default) => store.ListAsync(null, limit, cancel);
 
+    /// <summary>Invitations that a user has made, newest first, used and expired ones included.</summary>
+    public Task<IReadOnlyList<Invitation>> MadeByAsync(AccountRow inviter, int limit, CancellationToken cancel = default) => store.ListAsync(inviter.Id, limit, cancel);
+
     /// <summary>Takes an invitation back; false when there was none.</summary>
     public async Task<bool> RevokeAsync(string token, CancellationToken cancel = default) => HasForm(token) && await store.RevokeAsync(token, cancel: cancel).ConfigureAwait(false);
 
@@ -77,12 +117,20 @@ internal sealed class Invitations(InvitationStore store, AccountStore accounts, 
     /// </summary>
     public string XmppUri(Invitation invitation)
     {
-        if (invitation.RosterJid is not { } jid) return $"xmpp:{Escape(settings.Current.Domain)}?register;preauth={invitation.Token}";
+        var domain = settings.Current.Domain;
+        if (invitation is not { Kind: ContactKind, RosterJid: { } jid })
+            return $"xmpp:{Escape(invitation.Local is null ? domain : $"{invitation.Local}@{domain}")}?register;preauth={invitation.Token}";
         var open = settings.Current.Registration.Mode != RegistrationMode.Closed;
         return $"xmpp:{Escape(jid)}?roster;preauth={invitation.Token}{(open ? ";ibr=y" : "")}";
     }
 
     private async Task<Invitation> CreateAsync(string kind, long? by, Role role, int uses, TimeSpan? expires, string? rosterJid, CancellationToken cancel)
+    {
+        var invitation = New(kind, by, role, uses, expires, rosterJid);
+        return await store.CreateAsync(invitation, cancel).ConfigureAwait(false) ? invitation : throw new InvalidOperationException("a token of 160 random bits came twice");
+    }
+
+    private Invitation New(string kind, long? by, Role role, int uses, TimeSpan? expires, string? rosterJid)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(uses, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(uses, MaxUses);
@@ -90,8 +138,7 @@ internal sealed class Invitations(InvitationStore store, AccountStore accounts, 
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(span, TimeSpan.Zero, nameof(expires));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(span, MaxTime, nameof(expires));
         var now = time.GetUtcNow();
-        var invitation = new Invitation(Ids.Token(), kind, by, now, now + span, uses, 0, role, rosterJid);
-        return await store.CreateAsync(invitation, cancel).ConfigureAwait(false) ? invitation : throw new InvalidOperationException("a token of 160 random bits came twice");
+        return new Invitation(Ids.Token(), kind, by, now, now + span, uses, 0, role, rosterJid);
     }
 
     private async Task<bool> IsForAccountsAsync(Invitation invitation, CancellationToken cancel)

@@ -20,8 +20,6 @@ internal sealed class MessageAppend : Append
     public Session? Origin { get; init; }
     /// <summary>The sender's place in its order of work.</summary>
     public InboxItem? Item { get; init; }
-    /// <summary>See <see cref="StorePlan.WhenTaken"/> of the recipient.</summary>
-    public Action<long>? WhenTaken { get; init; }
     /// <summary>How a failure is told to the sender.</summary>
     public required Action<StanzaCondition> Fail { get; init; }
     /// <summary>The window keys to forget if it fails: of the first and second account.</summary>
@@ -37,7 +35,6 @@ internal sealed class MessageAppend : Append
         End(committed: true);
         foreach (var session in FirstAccount.Sessions) session.Offer(First);
         if (SecondAccount is not null) foreach (var session in SecondAccount.Sessions) session.Offer(Second!);
-        WhenTaken?.Invoke(First.At);
         Finish();
     }
 

@@ -26,10 +26,14 @@ internal sealed class PresenceService
         Blocks = new BlockLists(node, node.Modules.AccountSlot<BlockList>());
         _subscriptions = new SubscriptionFlow(node, this);
         _probes = new PresenceProbes(node, this, _subscriptions);
+        Befriending = new Befriending(node, _subscriptions);
     }
 
     /// <summary>The rosters of accounts.</summary>
     public RosterService Rosters { get; }
+
+    /// <summary>Contacts by invitation (XEP-0379).</summary>
+    public Befriending Befriending { get; }
 
     /// <summary>Whom accounts have blocked.</summary>
     public BlockLists Blocks { get; }
@@ -60,7 +64,7 @@ internal sealed class PresenceService
             else if (presence.Type == PresenceType.Unavailable) await DisappearAsync(session, presence.Element, ended: false).ConfigureAwait(false);
             return; // anything else would be to oneself
         }
-        if (Subscriptions.Manages(presence.Type)) await _subscriptions.FromClientAsync(session, presence).ConfigureAwait(false);
+        if (Subscriptions.Manages(presence.Type)) await Befriending.FromClientAsync(session, presence).ConfigureAwait(false);
         else if (presence.Type == PresenceType.Probe) await _probes.AnswerAsync(session, presence).ConfigureAwait(false);
         else await DirectAsync(session, presence, presence.To.Value).ConfigureAwait(false);
     }

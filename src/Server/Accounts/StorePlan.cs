@@ -17,11 +17,6 @@ internal sealed class StorePlan
     public bool Archive { get; set; }
     /// <summary>Copied to other devices (XEP-0280).</summary>
     public bool Copy { get; set; }
-    /// <summary>
-    /// Called when the message is on disk for the recipient, or was handed to its devices when it is not stored; gets the
-    /// time in unix milliseconds. Not called for a repeated send. Set at the stage Delivering. Runs on the completion loop: must not block.
-    /// </summary>
-    public Action<long>? WhenTaken { get; set; }
 
     /// <summary>
     /// The plan for a message. Stored: by type (XEP-0160 section 3: normal and chat, but not what carries only a chat

@@ -92,7 +92,7 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
                 step = Subscriptions.Inbound(type, before);
                 hides = before.HasFrom && !step.State.HasFrom;
                 var bytes = step.Deliver || step.State != before ? XmppWriter.ToBytes(stanza, Ns.Client) : [];
-                void Deliver() => Send(account, bytes, toAvailable: type == PresenceType.Subscribe);
+                void Deliver() => Send(account, bytes, isRequest: type == PresenceType.Subscribe);
                 if (step.State != before && !IsTooMany(roster, type, step)) await ChangeAsync(account, roster, contact, old, step.State, bytes, step.Deliver ? Deliver : null).ConfigureAwait(false);
                 else if (step.Deliver) Deliver();
             }
@@ -129,12 +129,15 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
         if (account.Closed && node.Accounts.Local(account.Jid) is { } other && other != account) service.Rosters.Forget(other);
     }
 
-    /// <summary>Requests go to available resources, everything else to those that asked for the roster (sections 3.1.3, 3.1.6, 3.2.3, 3.3.3).</summary>
-    private void Send(Account account, byte[] bytes, bool toAvailable)
+    /// <summary>
+    /// Requests go to available resources (section 3.1.3), everything else to those that asked for the roster (sections
+    /// 3.1.6, 3.2.3, 3.3.3) and to those that are available, since a client that shows no roster may still have asked.
+    /// </summary>
+    private void Send(Account account, byte[] bytes, bool isRequest)
     {
         foreach (var session in account.Sessions)
         {
-            if (service.StateOf(session) is { } state && (toAvailable ? state.Available is not null : state.WantsRoster)) session.SendBytes(bytes, counted: true);
+            if (service.StateOf(session) is { } state && (state.Available is not null || (state.WantsRoster && !isRequest))) session.SendBytes(bytes, counted: true);
         }
     }
 

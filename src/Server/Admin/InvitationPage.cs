@@ -29,7 +29,7 @@ internal sealed class InvitationPage(Invitations invitations, Settings settings,
     private async Task<IResult> ShowAsync(HttpContext http, string token)
     {
         var texts = Page.Language(http.Request.Headers.AcceptLanguage);
-        if (await invitations.FindAsync(token, http.RequestAborted).ConfigureAwait(false) is { } invitation) return Form(http, texts, invitation, "", null);
+        if (await invitations.FindAsync(token, http.RequestAborted).ConfigureAwait(false) is { } invitation) return Form(http, texts, invitation, invitation.Local ?? "", null);
         return limit.TryTake(http.Connection.RemoteIpAddress) ? Void(http, texts) : TooMany(http, texts);
     }
 

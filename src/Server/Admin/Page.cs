@@ -19,7 +19,7 @@ internal static class Page
         main{max-width:34rem;margin:0 auto;padding:1rem}section{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.25rem;margin:1rem 0}
         h1{font-size:1.5rem;line-height:1.25;margin:1rem 0 .5rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:0 0 .5rem}p{margin:.5rem 0}a{color:var(--main)}
         label{display:block;font-weight:600;margin:.75rem 0 .25rem}input{width:100%;font:inherit;color:inherit;background:var(--back);border:1px solid var(--soft);border-radius:.5rem;padding:.6rem}
-        .name{display:flex;align-items:center;gap:.4rem}.name span{white-space:nowrap;max-width:50%;overflow:hidden;text-overflow:ellipsis}
+        .name{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .4rem}.name input{flex:1 1 10rem;width:auto;min-width:0}.name span{overflow-wrap:anywhere}
         .soft{color:var(--soft);font-size:.9rem}.bad{color:var(--bad);font-weight:600}
         .button,button{display:inline-block;font:inherit;font-weight:600;text-decoration:none;background:var(--main);color:var(--on);border:0;border-radius:.5rem;padding:.65rem 1.1rem;margin:.75rem 0;cursor:pointer}
         :focus-visible{outline:3px solid var(--main);outline-offset:2px}code{font-size:.95em;overflow-wrap:anywhere}svg{display:block;width:12rem;max-width:100%;height:auto;background:#fff;border-radius:.5rem;margin:.5rem 0}

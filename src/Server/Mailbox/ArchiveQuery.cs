@@ -19,6 +19,8 @@ internal sealed record ArchiveQuery(long Account)
     public bool FromEnd { get; init; }
     /// <summary>Entries in a page; 0 asks for the count only.</summary>
     public int Limit { get; init; } = 50;
+    /// <summary>The page ends before the entry with which its stanzas would exceed this; one entry is always there. It bounds what a page costs to read.</summary>
+    public long MaxBytes { get; init; } = long.MaxValue;
     /// <summary>Ask for <see cref="ArchivePage.Count"/>.</summary>
     public bool WantCount { get; init; }
 }

@@ -34,9 +34,22 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
         if (query.Seqs is { } seqs) return await PickAsync(filter, seqs, query, resource, cancel);
 
         var (keys, complete) = await SearchAsync(filter, resource, query.Limit, query.FromEnd, cancel);
-        if (query.FromEnd) keys.Reverse();
-        var entries = keys.Count == 0 ? [] : await database.ReadAsync(keys, static (connection, keys) => LogReader.Fetch(connection, keys), cancel);
+        if (keys.Count == 0) return new ArchivePage([], complete, count);
+        var (entries, all) = await database.ReadAsync((keys, query.MaxBytes), static (connection, page) => (LogReader.Fetch(connection, page.keys, page.MaxBytes, out var all), all), cancel);
+        complete &= all;
+        if (query.FromEnd) entries.Reverse();
         return new ArchivePage(entries, complete, count);
+    }
+
+    /// <summary>True when each of these numbers is in the archive.</summary>
+    public async Task<bool> HasAllAsync(long account, IReadOnlyCollection<long> seqs, CancellationToken cancel)
+    {
+        foreach (var seq in seqs)
+        {
+            var filter = new LogFilter(account, seq, seq) { KindMask = (byte)EntryFlags.Archived, Kind = (byte)EntryFlags.Archived };
+            if ((await SelectAsync(filter, 1, false, cancel)).Count == 0) return false;
+        }
+        return true;
     }
 
     /// <summary>The first and last archived entry.</summary>
@@ -117,21 +130,20 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
     private async Task<ArchivePage> PickAsync(LogFilter filter, IReadOnlyCollection<long> seqs, ArchiveQuery query, string? resource, CancellationToken cancel)
     {
         var entries = new List<LogEntry>();
-        var complete = true;
-        var matched = 0;
+        var (complete, matched, bytes) = (true, 0, 0L);
         foreach (var seq in query.FromEnd ? seqs.Distinct().OrderDescending() : seqs.Distinct().Order())
         {
-            if (seq < filter.From || seq > filter.To) continue;
+            var inPage = seq >= filter.From && seq <= filter.To;
+            if (!query.WantCount && (!inPage || !complete)) continue;
             var (keys, _) = await SearchAsync(filter with { From = seq, To = seq }, resource, 1, false, cancel);
             if (keys.Count == 0) continue;
             matched++;
-            if (entries.Count >= query.Limit)
-            {
-                complete = false;
-                if (query.WantCount) continue;
-                break;
-            }
-            if (await database.ReadAsync(keys[0].Pos, LogReader.Fetch, cancel) is { } entry) entries.Add(entry);
+            if (!inPage || !complete) continue;
+            complete = entries.Count < query.Limit;
+            if (!complete || await database.ReadAsync(keys[0].Pos, LogReader.Fetch, cancel) is not { } entry) continue;
+            bytes += entry.Stanza.Length;
+            complete = bytes <= query.MaxBytes || entries.Count == 0;
+            if (complete) entries.Add(entry);
         }
         if (query.FromEnd) entries.Reverse();
         return new ArchivePage(entries, complete, query.WantCount ? matched : null);

@@ -137,6 +137,25 @@ internal static class LogReader
         return entries;
     }
 
+    /// <summary>As <see cref="Fetch(StoreConnection, List{IndexEntry})"/>, up to the entry with which the stanzas would exceed <paramref name="maxBytes"/>; one is always read.</summary>
+    public static List<LogEntry> Fetch(StoreConnection connection, List<IndexEntry> keys, long maxBytes, out bool all)
+    {
+        var entries = new List<LogEntry>(keys.Count);
+        all = true;
+        foreach (var key in keys)
+        {
+            if (Fetch(connection, key.Pos) is not { } entry) continue;
+            maxBytes -= entry.Stanza.Length;
+            if (maxBytes < 0 && entries.Count > 0)
+            {
+                all = false;
+                break;
+            }
+            entries.Add(entry);
+        }
+        return entries;
+    }
+
     public static TailKey? FetchKey(StoreConnection connection, long pos)
     {
         var row = connection.Prepare("SELECT seq, direction, peer, device, origin_id, message_id FROM log WHERE pos = ?").Bind(1, pos);

@@ -122,6 +122,9 @@ internal sealed partial class MailboxLog : IAsyncDisposable
     /// <summary>A page of an account's archive (XEP-0313).</summary>
     public Task<ArchivePage> QueryAsync(ArchiveQuery query, CancellationToken cancel = default) => _archive.QueryAsync(query, cancel);
 
+    /// <summary>True when each of these numbers is in the account's archive (XEP-0313 section 4.1.3: else item-not-found).</summary>
+    public Task<bool> HasAllAsync(long account, IReadOnlyCollection<long> seqs, CancellationToken cancel = default) => _archive.HasAllAsync(account, seqs, cancel);
+
     /// <summary>The first and last entry of an account's archive; null when it is empty.</summary>
     public Task<ArchiveBounds?> BoundsAsync(long account, CancellationToken cancel = default) => _archive.BoundsAsync(account, cancel);
 

@@ -6,6 +6,7 @@ internal static class All
     public static readonly Module[] Modules =
     [
         new Core(),
+        new UniqueIds(),        // first: no other hook sees what only a server may say
         new Disco(),
         new Caps(),
         new Blocking(),         // before everything that answers, copies or stores
@@ -17,8 +18,15 @@ internal static class All
         new PrivateXml(),
         new ContactAddresses(),
         new LegacySession(),
+        new Hints(),
         new Archive(),
+        new ArchivePreferences(),
         new Carbons(),
         new Csi(),
+        new AdHoc(),
+        new InviteCommands(),
+        new InBandRegistration(),
+        new Receipts(),         // these two after whatever may refuse a message: what was refused was not delivered
+        new ChatMarkers(),
     ];
 }

@@ -54,34 +54,18 @@ internal sealed class Archive : Module
         await session.DrainedAsync().ConfigureAwait(false);
         var room = session.Room;
         if (room.Stanzas == 0 && request.Query.Limit > 0) throw new StanzaException(StanzaCondition.ResourceConstraint, "acknowledge what you were sent first");
-        var page = await node.Mailbox.QueryAsync(request.Query with { Limit = Math.Min(request.Query.Limit, Math.Max(room.Stanzas, 1)) }).ConfigureAwait(false);
-        var entries = Fit(page.Entries, request.Page.Backwards, room.Bytes);
-        Send(session, account, request, entries);
-        return Fin(account, request, page, entries, complete: page.Complete && entries.Count == page.Entries.Count);
+        // What the session can take without more memory than one may cost; the client goes on with the next page.
+        var query = request.Query with { Limit = Math.Min(request.Query.Limit, Math.Max(room.Stanzas, 1)), MaxBytes = room.Bytes };
+        var page = await node.Mailbox.QueryAsync(query).ConfigureAwait(false);
+        Send(session, account, request, page.Entries);
+        return Fin(account, request, page);
     }
 
     /// <exception cref="StanzaException">item-not-found: an id that the client named is not in the archive.</exception>
     private static async ValueTask CheckKnownAsync(Node node, Account account, IReadOnlyCollection<long> known)
     {
-        if (known.Count == 0) return;
-        var found = await node.Mailbox.QueryAsync(new ArchiveQuery(account.Id) { Seqs = known, Limit = known.Count }).ConfigureAwait(false);
-        if (found.Entries.Count != known.Count) throw new StanzaException(StanzaCondition.ItemNotFound, "an id is not in the archive");
-    }
-
-    /// <summary>
-    /// What of a page the session can take without more memory than a session may cost: the part nearest to where paging
-    /// comes from, one entry at least, so that the client goes on with the next page.
-    /// </summary>
-    internal static IReadOnlyList<LogEntry> Fit(IReadOnlyList<LogEntry> page, bool backwards, long bytes)
-    {
-        const int Frame = 512; // what goes around a stanza, about
-        var taken = 0;
-        for (; taken < page.Count; taken++)
-        {
-            bytes -= page[backwards ? page.Count - 1 - taken : taken].Stanza.Length + Frame;
-            if (bytes < 0 && taken > 0) break;
-        }
-        return taken == page.Count ? page : [.. backwards ? page.Skip(page.Count - taken) : page.Take(taken)];
+        if (known.Count > 0 && !await node.Mailbox.HasAllAsync(account.Id, known).ConfigureAwait(false))
+            throw new StanzaException(StanzaCondition.ItemNotFound, "an id is not in the archive");
     }
 
     private static void Send(Session session, Account account, ArchiveRequest request, IReadOnlyList<LogEntry> entries)
@@ -107,22 +91,22 @@ internal sealed class Archive : Module
         return result;
     }
 
-    private static Element Fin(Account account, ArchiveRequest request, ArchivePage page, IReadOnlyList<LogEntry> entries, bool complete)
+    private static Element Fin(Account account, ArchiveRequest request, ArchivePage page)
     {
-        // A count of zero items is complete only if there are none.
-        if (request.Query.Limit == 0) complete = page.Count == 0;
+        // Nothing but the count was asked for: that is all only when there is nothing.
+        var complete = request.Query.Limit == 0 ? page.Count == 0 : page.Complete;
         var fin = new Element("fin", Ns.Mam).With("complete", complete ? "true" : null);
         string? first = null, last = null;
-        if (entries.Count > 0) (first, last) = (StanzaIds.Format(account.Row.Tag, entries[0].Seq), StanzaIds.Format(account.Row.Tag, entries[^1].Seq));
-        return fin.Add(ResultSet.Answer(first, last, Index(request, page, entries), page.Count));
+        if (page.Entries.Count > 0) (first, last) = (StanzaIds.Format(account.Row.Tag, page.Entries[0].Seq), StanzaIds.Format(account.Row.Tag, page.Entries[^1].Seq));
+        return fin.Add(ResultSet.Answer(first, last, Index(request, page), page.Count));
     }
 
     /// <summary>The number of the page's first item, where it is known without counting: pages at either end.</summary>
-    private static long? Index(ArchiveRequest request, ArchivePage page, IReadOnlyList<LogEntry> entries)
+    private static long? Index(ArchiveRequest request, ArchivePage page)
     {
         if (page.Count is null || request.Page.After is not null) return null;
         if (!request.Page.Backwards) return 0;
-        return request.Page.Before is { Length: 0 } ? Math.Max(0, page.Count.Value - entries.Count) : null;
+        return request.Page.Before is { Length: 0 } ? Math.Max(0, page.Count.Value - page.Entries.Count) : null;
     }
 
     /// <summary>Section 4.1.5: the fields that a query may have.</summary>

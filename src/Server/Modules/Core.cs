@@ -16,11 +16,19 @@ internal sealed class Core : Module
         new("XEP-0082", "1.1.1", "XMPP Date and Time Profiles", "src/Xmpp/Timestamp.cs"),
         new("XEP-0085", "2.1", "Chat State Notifications", "Delivered to who is there, never stored: Accounts/StorePlan.cs"),
         new("XEP-0160", "1.0.1", "Best Practices for Handling Offline Messages", "A view of the log: Accounts/StorePlan.cs, Sessions/Backlog.cs"),
+        new("XEP-0184", "1.4.0", "Message Delivery Receipts", "Carried and kept like messages: receipts are the clients' own"),
+        new("XEP-0198", "1.6.3", "Stream Management", "An ack is a commit: Streams/Management.cs, Sessions"),
         new("XEP-0203", "2.0", "Delayed Delivery", "On what waited: Accounts/Copies.cs; on answers to probes: Accounts/PresenceProbes.cs"),
         new("XEP-0237", "1.3", "Roster Versioning", "Part of RFC 6121 (section 2.6) since: Accounts/RosterService.cs"),
-        new("XEP-0297", "1.0", "Stanza Forwarding", "In carbons and archive results: Accounts/Copies.cs"),
+        new("XEP-0333", "1.0.0", "Displayed Markers", "Carried and kept like messages"),
         new("XEP-0334", "1.0.0", "Message Processing Hints", "Accounts/StorePlan.cs"),
         new("XEP-0359", "0.7.0", "Unique and Stable Stanza IDs", "Mailbox/StanzaIds.cs; an origin-id makes a resend one message: Accounts/SendWindow.cs"),
+        new("XEP-0368", "1.1.0", "SRV records for XMPP over TLS", "Direct TLS on a port of its own: ServerHost.cs"),
+        new("XEP-0386", "1.1.0", "Bind 2", "Streams/Binding.cs"),
+        new("XEP-0388", "1.0.4", "Extensible SASL Profile", "Streams/SaslNegotiation.cs"),
+        new("XEP-0440", "1.0.0", "SASL Channel-Binding Type Capability", "Streams/Features.cs"),
+        new("XEP-0474", "0.5.0", "SASL SCRAM Downgrade Protection", "src/Xmpp/Sasl"),
+        new("XEP-0484", "0.2.0", "Fast Authentication Streamlining Tokens", "Streams/Login.cs"),
     ];
 
     /// <inheritdoc/>

@@ -36,18 +36,20 @@ internal sealed class Disco : Module
         return query;
     }
 
-    private static ValueTask<Element?> ServerInfo(IqContext context)
+    private static async ValueTask<Element?> ServerInfo(IqContext context)
     {
         var node = context.Payload["node"];
-        if (node is not null && node != Caps.NodeOf(context.Node)) throw new StanzaException(StanzaCondition.ItemNotFound);
-        return ValueTask.FromResult<Element?>(Server(context.Node).With("node", node));
+        if (node is null || node == Caps.NodeOf(context.Node)) return Server(context.Node).With("node", node);
+        return await NodeOf(context, node).Info(context).ConfigureAwait(false);
     }
 
-    private static ValueTask<Element?> ServerItems(IqContext context)
-    {
-        RefuseNode(context);
-        return ValueTask.FromResult<Element?>(new Element("query", Ns.DiscoItems));
-    }
+    private static async ValueTask<Element?> ServerItems(IqContext context) =>
+        context.Payload["node"] is { } node ? await NodeOf(context, node).Items(context).ConfigureAwait(false) : new Element("query", Ns.DiscoItems);
+
+    /// <summary>A node that a module has registered.</summary>
+    /// <exception cref="StanzaException">item-not-found.</exception>
+    private static DiscoNode NodeOf(IqContext context, string node) =>
+        context.Node.Modules.DiscoNodes.GetValueOrDefault(node) ?? throw new StanzaException(StanzaCondition.ItemNotFound);
 
     private static async ValueTask<Element?> AccountInfo(IqContext context)
     {

@@ -19,7 +19,8 @@ internal sealed class LastActivity : Module
         .OnIq(Target.Server, IqType.Get, "query", Ns.LastActivity, static c => ValueTask.FromResult<Element?>(Answer(c.Node.Time.GetUtcNow() - c.Node.StartedAt, null)))
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.LastActivity, OfAccount)
         .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.LastActivity, OfAccount)
-        .On(Stage.Sending, Guard);
+        .On(Stage.Sending, Guard)
+        .On(Stage.Unbound, Remember);
 
     /// <summary>Section 3. A user with a connected resource is there now.</summary>
     private static async ValueTask<Element?> OfAccount(IqContext context)
@@ -27,6 +28,15 @@ internal sealed class LastActivity : Module
         if (context.Account.Sessions.Length > 0) return Answer(TimeSpan.Zero, null);
         var last = await LastSeen.LoadAsync(context.Node, context.Account).ConfigureAwait(false);
         return last is null ? throw new StanzaException(StanzaCondition.ItemNotFound) : Answer(context.Node.Time.GetUtcNow() - last.At, last.Status);
+    }
+
+    /// <summary>At the end of the server contacts are not told of the end of sessions; when they were seen is noted all the same.</summary>
+    private static async ValueTask<Outcome> Remember(StageContext context)
+    {
+        var presence = context.Node.Presence;
+        if (presence.IsAvailable(context.Session!) && !context.Account.Sessions.Any(presence.IsAvailable))
+            await new LastSeen(context.Node.Time.GetUtcNow(), "").SaveAsync(context.Node, context.Account).ConfigureAwait(false);
+        return Outcome.Continue;
     }
 
     private static Element Answer(TimeSpan ago, string? status) => new Element("query", Ns.LastActivity)

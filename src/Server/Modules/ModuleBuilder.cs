@@ -19,6 +19,8 @@ internal sealed class ModuleBuilder
     private readonly List<Func<Session, ValueTask<Element?>>> _boundExtras = [];
     private readonly Dictionary<(Target, IqType, string, string), IqHandler> _iq = [];
     private readonly List<StageHandler>[] _stages = [.. Enumerable.Range(0, StageCount).Select(_ => new List<StageHandler>())];
+    private readonly Dictionary<string, AdHocCommand> _commands = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DiscoNode> _discoNodes = new(StringComparer.Ordinal);
     private int _sessionSlots, _accountSlots;
 
     /// <summary>Registers every module in order. A second handler of one iq payload stops the start.</summary>
@@ -91,6 +93,21 @@ internal sealed class ModuleBuilder
 
     /// <summary>Adds to every answer to Bind 2 (null: nothing).</summary>
     public ModuleBuilder OnBound(Func<Session, ValueTask<Element?>> extra) { _boundExtras.Add(extra); return this; }
+
+    /// <summary>Commands of the server (XEP-0050), by node.</summary>
+    public IReadOnlyDictionary<string, AdHocCommand> Commands => _commands;
+    /// <summary>Nodes of the server that disco (XEP-0030) knows.</summary>
+    public IReadOnlyDictionary<string, DiscoNode> DiscoNodes => _discoNodes;
+
+    /// <summary>Offers a command (XEP-0050), and its disco node.</summary>
+    public ModuleBuilder Command(AdHocCommand command)
+    {
+        _commands.Add(command.Node, command);
+        return DiscoNode(command.Node, AdHoc.DiscoOf(command));
+    }
+
+    /// <summary>Answers disco#info and disco#items for a node of the server.</summary>
+    public ModuleBuilder DiscoNode(string node, DiscoNode answers) { _discoNodes.Add(node, answers); return this; }
 
     /// <summary>Registers a further specification (one that needs no code of its own file).</summary>
     public ModuleBuilder Also(Spec spec) { _specs.Add(spec); return this; }

@@ -34,11 +34,10 @@ internal sealed class Router(Node node)
             if (!plan.Store || !senderPlan.Store)
             {
                 DeliverLive(session, senderPlan, account, message, plan);
-                plan.WhenTaken?.Invoke(node.Time.GetUtcNow().ToUnixTimeMilliseconds());
                 return false;
             }
             var result = node.Delivery.Submit(session, item, message, session.Account, senderPlan, account, plan, error => Reply(session, message.Element, StanzaError.Of(error)));
-            if (result != Submitted.Closed) return result == Submitted.Pending;
+            if (result != Submitted.Closed) return result == Submitted.Pending && !node.AcksBeforeCommit;
             if (attempt == 5) throw new StanzaException(StanzaCondition.InternalServerError);
         }
     }

@@ -25,7 +25,8 @@ internal sealed class DeliveryAcks(Node node, Session session, Lock @lock, Outbo
         if (_asked || !Owes()) return;
         var now = node.Time.GetTimestamp();
         var wait = node.Options.StreamManagement.AckRequestMilliseconds;
-        if (outbox.Unacked < AskAfter && node.Time.GetElapsedTime(_lastAsked, now).TotalMilliseconds < wait)
+        // A ping is a stanza that costs the client an answer: it always waits for what else there is to ask about.
+        if (!outbox.KeepsUnacked || (outbox.Unacked < AskAfter && node.Time.GetElapsedTime(_lastAsked, now).TotalMilliseconds < wait))
         {
             if (_timer) return;
             _timer = true;

@@ -6,6 +6,7 @@ using Indaba.Server.Modules;
 using Indaba.Server.Streams;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Stanzas;
+using Indaba.Xmpp.Streams;
 using Indaba.Xmpp.Xml;
 
 namespace Indaba.Server.Sessions;
@@ -323,20 +324,36 @@ internal sealed class Session
     /// </summary>
     public async Task<bool> PrepareResumeAsync()
     {
-        Task taken = Task.CompletedTask;
+        Task taken = Task.CompletedTask, written = Task.CompletedTask;
         IXmlChannel? old;
         lock (_lock)
         {
             if (State == SessionState.Ended) return false;
             Park();
-            _ = _writer?.Stop();
+            if (_writer is not null) written = _writer.Stop();
             (old, _writer) = (_writer?.Channel, null);
             if (_taking) taken = (_taken ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
-        old?.Abort();
+        if (old is not null) _ = ReplaceAsync(old, written);
         await taken.ConfigureAwait(false);
         await Inbox.EmptyAsync().ConfigureAwait(false);
         return true;
+    }
+
+    /// <summary>An old connection that still stands is told why it ends (XEP-0198 section 5); one that is dead is cut.</summary>
+    private async Task ReplaceAsync(IXmlChannel old, Task written)
+    {
+        try
+        {
+            await written.WaitAsync(CloseLimit, _node.Time).ConfigureAwait(false);
+            new StreamClosing(StreamCondition.Conflict, "the session was resumed by another connection").WriteTo(old);
+            await old.FlushAsync(CancellationToken.None).AsTask().WaitAsync(CloseLimit, _node.Time).ConfigureAwait(false);
+            old.Close();
+        }
+        catch (Exception)
+        {
+            old.Abort();
+        }
     }
 
     /// <summary>

@@ -15,7 +15,7 @@ internal sealed record AccountRow(long Id, string Tag, string Local, string Doma
 /// <summary>How a registration by invitation ended.</summary>
 internal enum InvitedOutcome { Created, NameTaken, InvitationInvalid }
 
-/// <summary>The result of <see cref="AccountStore.CreateInvitedAsync"/>; the rows are set for <see cref="InvitedOutcome.Created"/> only.</summary>
+/// <summary>The result of a registration by invitation; the rows are set for <see cref="InvitedOutcome.Created"/> only.</summary>
 internal sealed record InvitedResult(InvitedOutcome Outcome, AccountRow? Account, Invitation? Invitation);
 
 /// <summary>Accounts and their credentials.</summary>
@@ -51,19 +51,23 @@ internal sealed class AccountStore(Database database)
             static row => new Credential(row.GetString(0), row.GetFieldValue<byte[]>(1), row.GetInt32(2), row.GetFieldValue<byte[]>(3), row.GetFieldValue<byte[]>(4)),
             ("id", id)), cancel);
 
-    /// <summary>Creates an account; null when the name is taken.</summary>
+    /// <summary>Creates an account; null when the name is taken, or kept by an open invitation.</summary>
     public Task<AccountRow?> CreateAsync(string local, string domain, Role role, IReadOnlyList<Credential> credentials, CancellationToken cancel = default) =>
-        database.WriteAsync(connection => Create(connection, local, domain, role, credentials), cancel);
+        database.WriteAsync(connection => Create(connection, local, domain, role, credentials, null), cancel);
 
     /// <summary>Creates an account with the role of an invitation and counts one use of it, both or neither.</summary>
     public Task<InvitedResult> CreateInvitedAsync(string token, string local, string domain, IReadOnlyList<Credential> credentials, CancellationToken cancel = default) =>
+        CreateInvitedAsync(token, local, domain, credentials, database.Time.GetUtcNow(), cancel);
+
+    /// <summary>As above, for an invitation that was accepted at an earlier time: that it has expired since does not matter (XEP-0445 section 4).</summary>
+    public Task<InvitedResult> CreateInvitedAsync(string token, string local, string domain, IReadOnlyList<Credential> credentials, DateTimeOffset acceptedAt, CancellationToken cancel) =>
         database.WriteAsync(connection =>
         {
-            if (InvitationStore.Find(connection, token, database.Time.GetUtcNow()) is not { } invitation)
+            if (InvitationStore.Find(connection, token, acceptedAt) is not { } invitation)
                 return new InvitedResult(InvitedOutcome.InvitationInvalid, null, null);
-            if (Create(connection, local, domain, invitation.Role, credentials) is not { } account)
+            if ((invitation.Local is not null && invitation.Local != local) || Create(connection, local, domain, invitation.Role, credentials, token) is not { } account)
                 return new InvitedResult(InvitedOutcome.NameTaken, null, null);
-            return new InvitedResult(InvitedOutcome.Created, account, InvitationStore.TryUse(connection, token, database.Time.GetUtcNow()));
+            return new InvitedResult(InvitedOutcome.Created, account, InvitationStore.TryUse(connection, token, acceptedAt));
         }, cancel);
 
     /// <summary>
@@ -114,8 +118,9 @@ internal sealed class AccountStore(Database database)
     internal static bool IsLive(SqliteConnection connection, long id) =>
         connection.Number("SELECT id FROM account WHERE id = @id AND deleted_at IS NULL", ("id", id)) is not null;
 
-    private AccountRow? Create(SqliteConnection connection, string local, string domain, Role role, IReadOnlyList<Credential> credentials)
+    private AccountRow? Create(SqliteConnection connection, string local, string domain, Role role, IReadOnlyList<Credential> credentials, string? token)
     {
+        if (InvitationStore.IsReserved(connection, local, token, database.Time.GetUtcNow())) return null;
         if (connection.Number("SELECT id FROM account WHERE local = @local AND domain = @domain AND deleted_at IS NULL", ("local", local), ("domain", domain)) is not null)
             return null;
         string tag;

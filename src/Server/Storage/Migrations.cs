@@ -63,9 +63,10 @@ internal static class Migrations
 
         CREATE TABLE invitation (
             token {Text} NOT NULL PRIMARY KEY, kind {Text} NOT NULL, created_by {Long} REFERENCES account (id), created_at {Long} NOT NULL,
-            expires_at {Long} NOT NULL, max_uses {Long} NOT NULL, uses {Long} NOT NULL, role {Long} NOT NULL, roster_jid {Text});
+            expires_at {Long} NOT NULL, max_uses {Long} NOT NULL, uses {Long} NOT NULL, role {Long} NOT NULL, roster_jid {Text}, local {Text});
         CREATE INDEX invitation_creator ON invitation (created_by);
         CREATE INDEX invitation_end ON invitation (expires_at);
+        CREATE INDEX invitation_local ON invitation (local) WHERE local IS NOT NULL;
 
         CREATE TABLE device (
             account {Long} NOT NULL REFERENCES account (id), device {Text} NOT NULL, name {Text}, software {Text}, resource {Text},

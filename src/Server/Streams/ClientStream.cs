@@ -48,7 +48,7 @@ internal sealed class ClientStream
     /// <summary>The address that the client claims in its stream header, unverified.</summary>
     public Jid? ClaimedFrom { get; private set; }
     /// <summary>State of a registration before login (XEP-0077, XEP-0379).</summary>
-    public object? Registration { get; set; }
+    public Accounts.Registration? Registration { get; set; }
 
     /// <summary>Runs the stream to its end. Throws nothing.</summary>
     public async Task RunAsync(CancellationToken stopping)

@@ -35,7 +35,7 @@ internal static class Features
                 foreach (var type in offer.BindingTypes) binding.Add(new Element("channel-binding", Ns.ChannelBinding).With("type", type));
                 features.Add(binding);
             }
-            PreLogin.AddFeatures(node, features);
+            PreLogin.AddFeatures(node, stream, features);
         }
     }
 

@@ -1,3 +1,5 @@
+using Indaba.Server.Accounts;
+using Indaba.Xmpp;
 using Indaba.Xmpp.Xml;
 
 namespace Indaba.Server.Streams;
@@ -6,12 +8,15 @@ namespace Indaba.Server.Streams;
 internal static class PreLogin
 {
     /// <summary>Adds the features that are open before login.</summary>
-    public static void AddFeatures(Node node, Element features) { _ = node; _ = features; }
+    public static void AddFeatures(Node node, ClientStream stream, Element features)
+    {
+        if (!stream.Channel.IsSecure) return; // a password would cross the network in clear
+        foreach (var feature in node.Registrar.Features()) features.Add(feature);
+    }
 
     /// <summary>Takes an element; null when it has no business before login.</summary>
-    public static ValueTask<Element?> TryTakeAsync(Node node, ClientStream stream, Element element)
-    {
-        _ = node; _ = stream; _ = element;
-        return ValueTask.FromResult<Element?>(null);
-    }
+    public static async ValueTask<Element?> TryTakeAsync(Node node, ClientStream stream, Element element) =>
+        element.Is("iq", Ns.Client) && Registrar.Takes(element)
+            ? await node.Registrar.AnswerAsync(stream.Registration ??= new Registration(), element, stream.Channel.Remote, stream.Channel.IsSecure).ConfigureAwait(false)
+            : null;
 }

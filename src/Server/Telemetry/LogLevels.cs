@@ -35,6 +35,7 @@ internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptio
         var logging = _settings.Current.Logging;
         options.MinLevel = logging.Level;
         options.Rules.Clear();
+        options.Rules.Add(new LoggerFilterRule(null, null, logging.Level, null)); // goes over a MinLevel that a later AddLogging sets
         var quiet = logging.Level > LogLevel.Warning ? logging.Level : LogLevel.Warning;
         foreach (var category in Chatty) options.Rules.Add(new LoggerFilterRule(null, category, quiet, null));
         foreach (var (category, level) in logging.Categories) options.Rules.Add(new LoggerFilterRule(null, category, level, null));

@@ -24,7 +24,7 @@ internal sealed class PrometheusExporter : IDisposable
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             var meter = instrument.Meter;
-            if (!Meters.Contains(meter.Name) || (factory is not null && meter.Scope is not null && !ReferenceEquals(meter.Scope, factory))) return;
+            if (!(Meters.Contains(meter.Name) || meter.Name.StartsWith("Indaba.", StringComparison.Ordinal)) || (factory is not null && meter.Scope is not null && !ReferenceEquals(meter.Scope, factory))) return;
             listener.EnableMeasurementEvents(instrument, _families.GetOrAdd(instrument, static i => new MetricFamily(i)));
         };
         _listener.SetMeasurementEventCallback<byte>(static (_, value, tags, family) => ((MetricFamily)family!).Record(value, tags));

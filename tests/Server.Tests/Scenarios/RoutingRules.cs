@@ -74,8 +74,10 @@ internal static class RoutingRules
     {
         (_, Target.FullMatch or Target.FullMatchNegative or Target.FullMatchConnected) => [$"deliver:{AddressedResource(target)}"],
         (Kind.MessageError, _) => ["ignore"],
-        (Kind.MessageChat, Target.FullOther) => ["deliver:one"],
-        (Kind.MessageChat, _) => ["store", "error"],
+        // The RFC wants this of chat only and lets normal be ignored; receipts and markers are of type normal, and a tick
+        // must not get lost for a resource that is away a moment (docs/decisions/0001).
+        (Kind.MessageChat or Kind.MessageNormal, Target.FullOther) => ["deliver:one"],
+        (Kind.MessageChat or Kind.MessageNormal, _) => ["store"],
         _ => ["ignore", "error"],
     };
 
