@@ -313,6 +313,8 @@ internal sealed partial class ScenarioRun(Scenario scenario, TestServer server, 
         return token.Split(':') switch
         {
             ["smid"] => Client(player.Name).Sm?.Id,
+            ["smid", var other] => Client(other).Sm?.Id,
+            ["received", var other] => Client(other).Sm?.Received.ToString(CultureInfo.InvariantCulture),
             ["plain", var account] => SaslClient.Plain(account + suffix, TestServer.Password),
             ["plain", var account, var password] => SaslClient.Plain(account + suffix, password),
             ["plain", var account, var password, var authzid] => SaslClient.Plain(account + suffix, password, Localise(authzid)),

@@ -22,7 +22,7 @@ internal static class SaslClient
         await client.Open();
     }
 
-    /// <summary>Authenticates as far as <c>&lt;success/&gt;</c> or <c>&lt;failure/&gt;</c>, which it returns. Takes PLAIN where it is offered and no other is named.</summary>
+    /// <summary>Authenticates as far as <c>&lt;success/&gt;</c> or <c>&lt;failure/&gt;</c>, which it returns. Where none is named it takes the one that costs least.</summary>
     public static async Task<Element> TryAuthenticate(this WireClient client, string account, string password, string? mechanism = null)
     {
         mechanism ??= Offered(client.Features.Child("mechanisms", Ns.Sasl), Ns.Sasl);
@@ -42,7 +42,7 @@ internal static class SaslClient
 
     /// <summary>
     /// Authenticates by SASL2 with inline requests, as far as <c>&lt;success/&gt;</c> or <c>&lt;failure/&gt;</c>. After success the
-    /// new features are read.
+    /// new features are read, unless a stream was resumed.
     /// </summary>
     /// <param name="client">The client, whose stream is open.</param>
     /// <param name="account">The account.</param>
@@ -69,7 +69,8 @@ internal static class SaslClient
             if (answer.Name == "success")
             {
                 if (answer.ChildText("additional-data", Ns.Sasl2) is { } data) exchange.Verify(client, data);
-                await client.ReadFeatures();
+                // No features follow a resumption (XEP-0198 section 9.2).
+                if (answer.Child("resumed", Ns.StreamManagement) is null) await client.ReadFeatures();
             }
             return answer;
         }
@@ -82,7 +83,7 @@ internal static class SaslClient
     {
         var names = mechanisms?.Children("mechanism", ns).Select(m => m.Text).ToList() ?? [];
         if (names.Contains("PLAIN")) return "PLAIN";
-        return names.Find(n => n is "SCRAM-SHA-256" or "SCRAM-SHA-1" or "SCRAM-SHA-512") ?? throw new WireException($"no mechanism for this client: {string.Join(' ', names)}");
+        return names.Find(n => n == "SCRAM-SHA-1") ?? names.Find(n => n is "SCRAM-SHA-256" or "SCRAM-SHA-512") ?? throw new WireException($"no mechanism for this client: {string.Join(' ', names)}");
     }
 
     /// <summary>One exchange of any mechanism that tests use.</summary>

@@ -44,7 +44,7 @@ internal sealed class WireClient : IAsyncDisposable
     public string BareJid => Jid.Split('/')[0];
     /// <summary>Stream management, once it has been asked for (XEP-0198).</summary>
     public SmState? Sm { get; set; }
-    /// <summary>Answers <c>&lt;r/&gt;</c> with what has been read so far.</summary>
+    /// <summary>Answers the server's requests for a sign of life as every client does: <c>&lt;r/&gt;</c> with what has been read so far, and its pings (XEP-0199), which are then not shown.</summary>
     public bool AnswersRequests { get; set; } = true;
     /// <summary>True once the server has ended its stream or the connection.</summary>
     public bool Ended { get; private set; }
@@ -162,9 +162,6 @@ internal sealed class WireClient : IAsyncDisposable
         await SendRaw(all.ToArray());
     }
 
-    /// <summary>Answers the server's pings out of sight, as every client does: without XEP-0198 they are how the server learns what has come. Default true.</summary>
-    public bool AnswersPings { get; set; } = true;
-
     /// <summary>
     /// Reads one element of the stream: a stanza or anything else but the header. Null once the stream has ended.
     /// Counts stanzas, notes acks and answers requests for them.
@@ -189,9 +186,9 @@ internal sealed class WireClient : IAsyncDisposable
             Note("<<", element!.ToString());
             if (element.Is("success", Ns.Sasl2) && element.Child("bound", Ns.Bind2) is not null) Jid = element.ChildText("authorization-identifier", Ns.Sasl2) ?? "";
             if (Sm is not null) await CountIn(element);
-            if (AnswersPings && element.Is("iq", Ns.Client) && element["type"] == "get" && element["from"] == Server.Domain && element.Child("ping", Ns.Ping) is not null)
+            if (IsServersPing(element))
             {
-                await Send(new Element("iq", Ns.Client).With("type", "result").With("id", element["id"]).With("to", element["from"]));
+                if (AnswersRequests) await Try(() => Send(new Element("iq", Ns.Client).With("type", "result").With("id", element["id"]).With("to", element["from"])));
                 continue;
             }
             return element;
@@ -355,14 +352,21 @@ internal sealed class WireClient : IAsyncDisposable
         }
         else if (element.Is("r", Ns.StreamManagement) && AnswersRequests)
         {
-            try
-            {
-                await SendRaw(Link.Encode(Sm!.Answer()));
-            }
-            catch (IOException)
-            {
-                // the connection broke meanwhile; the next read will say so
-            }
+            await Try(() => SendRaw(Link.Encode(Sm!.Answer())));
+        }
+    }
+
+    private bool IsServersPing(Element e) => e.Is("iq", Ns.Client) && e["type"] == "get" && e["from"] == Server.Domain && e.Child("ping", Ns.Ping) is not null;
+
+    private static async Task Try(Func<Task> send)
+    {
+        try
+        {
+            await send();
+        }
+        catch (IOException)
+        {
+            // the connection broke meanwhile; the next read will say so
         }
     }
 
