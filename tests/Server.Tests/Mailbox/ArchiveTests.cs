@@ -24,11 +24,11 @@ public sealed class ArchiveTests
     private static readonly Gen<ArchiveQuery> GenQuery = Gen.Select(
         Gen.OneOfConst(Withs), Maybe(-5, 90), Maybe(-5, 90), Gen.Select(Maybe(-2, 100), Maybe(-2, 100)),
         Gen.Frequency((6, Gen.Const((long[]?)null)), (1, Gen.Long[-1, 100].Array[0, 12].Select(a => (long[]?)a))),
-        Gen.Select(Gen.Bool, Gen.Int[0, 12], Gen.Bool),
+        Gen.Select(Gen.Bool, Gen.Int[0, 12], Gen.Bool, Gen.Frequency((3, Gen.Const(long.MaxValue)), (1, Gen.Long[0, 12]))),
         (with, start, end, bounds, seqs, page) => new ArchiveQuery(0)
         {
             With = with, Start = start, End = end, AfterSeq = bounds.Item1, BeforeSeq = bounds.Item2, Seqs = seqs,
-            FromEnd = page.Item1, Limit = page.Item2, WantCount = page.Item3,
+            FromEnd = page.Item1, Limit = page.Item2, WantCount = page.Item3, MaxBytes = page.Item4,
         });
 
     private static readonly Gen<Case> GenCase = Gen.Select(GenRow.Array[0, 60], Gen.Int[0, 60], Gen.Bool, GenQuery.Array[12],
@@ -148,12 +148,12 @@ public sealed class ArchiveTests
     private static (IEnumerable<long> Seqs, bool Complete, long? Count) Expected(List<LogEntry> entries, ArchiveQuery query)
     {
         var filtered = entries.Where(e => e.Flags.HasFlag(EntryFlags.Archived)
-            && (query.With is null || Far(e).Contains(query.With))
+            && (query.With is null || Far(e).Contains(query.With)) && (query.Seqs is null || query.Seqs.Contains(e.Seq))
             && (query.Start is null || e.At >= query.Start) && (query.End is null || e.At <= query.End)).ToList();
-        var matching = filtered.Where(e => (query.AfterSeq is null || e.Seq > query.AfterSeq) && (query.BeforeSeq is null || e.Seq < query.BeforeSeq)
-            && (query.Seqs is null || query.Seqs.Contains(e.Seq))).Select(e => e.Seq).ToList();
-        var page = query.FromEnd ? matching.TakeLast(query.Limit) : matching.Take(query.Limit);
-        return (page, matching.Count <= query.Limit, query is { WantCount: true, Seqs: null } ? filtered.Count : null);
+        var matching = filtered.Where(e => (query.AfterSeq is null || e.Seq > query.AfterSeq) && (query.BeforeSeq is null || e.Seq < query.BeforeSeq)).Select(e => e.Seq).ToList();
+        var limit = (int)Math.Min(query.Limit, Math.Max(1, query.MaxBytes)); // each stanza here is a byte
+        var page = query.FromEnd ? matching.TakeLast(limit) : matching.Take(limit);
+        return (page, matching.Count <= limit, query.WantCount ? filtered.Count : null);
     }
 
     private static string[] Far(LogEntry entry) => [entry.Peer, entry.Direction == Direction.In ? entry.Sender : $"{entry.Peer}/{entry.Target}"];
