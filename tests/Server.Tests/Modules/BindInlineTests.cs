@@ -24,7 +24,7 @@ public sealed class BindInlineTests(NodeServer server) : IClassFixture<NodeServe
         await client.Send($"<authenticate xmlns='{Ns.Sasl2}' mechanism='PLAIN'><initial-response>{SaslClient.Plain(romeo.Local, TestServer.Password)}</initial-response>"
             + $"<bind xmlns='{Ns.Bind2}'><tag>Test</tag><enable xmlns='{Ns.Carbons}'/><inactive xmlns='{Ns.Csi}'/></bind></authenticate>");
         var success = await client.Expect(e => e.Namespace == Ns.Sasl2, "the outcome");
-        var metadata = success.Child("bound", Ns.Bind2)!.Child("metadata", Ns.Mam)!;
+        var metadata = success.Child("bound", Ns.Bind2)!.Children("metadata", Ns.Mam).Single();
         Assert.Equal(metadata.Child("start", Ns.Mam)!["id"], metadata.Child("end", Ns.Mam)!["id"]);
         client.Jid = success.ChildText("authorization-identifier", Ns.Sasl2)!;
         await client.Barrier();
