@@ -6,10 +6,10 @@ internal static class All
     public static readonly Module[] Modules =
     [
         new Core(),
+        new Blocking(),         // before everything that answers, copies or stores
         new Disco(),
         new Caps(),
-        new Blocking(),         // before everything that answers, copies or stores
-        new LastActivity(),     // its refusal differs from that of the next line
+        new LastActivity(),
         new InstantMessaging(),
         new Ping(),
         new SoftwareVersion(),
