@@ -27,6 +27,7 @@ internal sealed class Archive : Module
         .Disco(Ns.Mam, Ns.MamExtended) // COMPAT profanity 0.13 looks for it at the server, not at the account (section 9)
         .OnBound(static (node, session) => MetadataAsync(node, session.Account))
         .DiscoAccount(Ns.Mam, Ns.MamExtended, Ns.MamGroupchatField)
+        .Disco(Ns.Mam, Ns.MamExtended) // COMPAT profanity 0.13 looks here for the account's archive, as ejabberd announces it
         .OnIq(Target.OwnAccount, IqType.Set, "query", Ns.Mam, QueryAsync)
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.Mam, static _ => ValueTask.FromResult<Element?>(Form()))
         .OnIq(Target.OwnAccount, IqType.Get, "metadata", Ns.Mam, static async c => await MetadataAsync(c.Node, c.Account).ConfigureAwait(false))
