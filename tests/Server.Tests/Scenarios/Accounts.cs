@@ -6,15 +6,22 @@ namespace Indaba.Server.Tests.Scenarios;
 /// <summary>Makes accounts in large lots: a command for each would take longer than the test that needs it.</summary>
 internal static class Accounts
 {
-    private static readonly ConditionalWeakTable<TestServer, Lot> Lots = [];
+    private const int LotSize = 200;
+    private static readonly ConditionalWeakTable<TestServer, Stock> Stocks = [];
 
-    /// <summary>Makes accounts; requests that come while a lot is being made go together into the next.</summary>
-    public static Task Add(TestServer server, IEnumerable<string> names) => Lots.GetValue(server, static s => new Lot(s)).Add(names);
+    /// <summary>Makes accounts of these names; requests that come while a lot is being made go together into the next.</summary>
+    public static Task Add(TestServer server, IEnumerable<string> names) => StockOf(server).Add(names);
 
-    private sealed class Lot(TestServer server)
+    /// <summary>An account that nobody has used.</summary>
+    public static Task<string> New(TestServer server) => StockOf(server).New();
+
+    private static Stock StockOf(TestServer server) => Stocks.GetValue(server, static s => new Stock(s));
+
+    private sealed class Stock(TestServer server)
     {
         private readonly SemaphoreSlim _making = new(1, 1);
         private readonly List<string> _waiting = [];
+        private readonly Queue<string> _unused = new();
 
         public async Task Add(IEnumerable<string> names)
         {
@@ -23,19 +30,44 @@ internal static class Accounts
             await _making.WaitAsync();
             try
             {
-                string[] lot;
-                lock (_waiting)
-                {
-                    lot = [.. _waiting];
-                    _waiting.Clear();
-                }
-                // Empty when an earlier lot took these names along.
-                if (lot.Length > 0) await server.AddAccounts(lot);
+                await MakeWaiting();
             }
             finally
             {
                 _making.Release();
             }
+        }
+
+        public async Task<string> New()
+        {
+            await _making.WaitAsync();
+            try
+            {
+                if (_unused.Count == 0)
+                {
+                    string[] lot = [.. Enumerable.Range(0, LotSize).Select(_ => "account" + ScenarioRun.NewSuffix())];
+                    lock (_waiting) _waiting.AddRange(lot);
+                    await MakeWaiting();
+                    foreach (var name in lot) _unused.Enqueue(name);
+                }
+                return _unused.Dequeue();
+            }
+            finally
+            {
+                _making.Release();
+            }
+        }
+
+        private async Task MakeWaiting()
+        {
+            string[] lot;
+            lock (_waiting)
+            {
+                lot = [.. _waiting];
+                _waiting.Clear();
+            }
+            // Empty when an earlier lot took these names along.
+            if (lot.Length > 0) await server.AddAccounts(lot);
         }
     }
 }

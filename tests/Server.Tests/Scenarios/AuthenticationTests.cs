@@ -200,8 +200,6 @@ public sealed class AuthenticationTests(ScenarioServer scenarios)
     private async Task<(TestServer Server, string Account)> NewAccount()
     {
         var server = await scenarios.Shared;
-        var account = "juliet" + ScenarioRun.NewSuffix();
-        await Accounts.Add(server, [account]);
-        return (server, account);
+        return (server, await Accounts.New(server));
     }
 }

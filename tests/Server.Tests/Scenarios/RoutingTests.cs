@@ -21,10 +21,9 @@ public sealed class RoutingTests(ScenarioServer scenarios)
     public async Task Stanza_goes_where_the_table_says(Kind kind, Target target)
     {
         var server = await scenarios.Shared;
-        var suffix = ScenarioRun.NewSuffix();
-        var (sender, receiver) = ("romeo" + suffix, "juliet" + suffix);
         var absent = target is Target.BareAbsent or Target.FullAbsent;
-        await Accounts.Add(server, absent ? [sender] : [sender, receiver]);
+        var sender = await Accounts.New(server);
+        var receiver = absent ? "nobody" + ScenarioRun.NewSuffix() : await Accounts.New(server);
         var romeo = await WireClient.Login(server, sender, "r");
         await using var _ = romeo;
         await romeo.Appear();

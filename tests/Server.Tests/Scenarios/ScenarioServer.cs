@@ -16,6 +16,8 @@ public sealed class ScenarioServer : IAsyncLifetime
     private static readonly string? Peer = Environment.GetEnvironmentVariable("XMPP_TEST_PEER");
     private readonly Lazy<Task<TestServer>> _server = new(StartNew);
     private readonly ConcurrentDictionary<string, Lazy<Task>> _runs = new();
+    private readonly ConcurrentDictionary<string, string> _suffixes = new();
+    private Task? _accounts;
     private readonly SemaphoreSlim _atOnce = new(8);
     private readonly SemaphoreSlim _ownServers = new(2);
 
@@ -39,8 +41,9 @@ public sealed class ScenarioServer : IAsyncLifetime
     /// </summary>
     internal async Task Outcome(string path, IReadOnlyList<Scenario> all)
     {
-        foreach (var scenario in all) _ = Start(scenario).Value;
-        await Start(all.Single(s => s.Path == path)).Value;
+        var accounts = LazyInitializer.EnsureInitialized(ref _accounts, () => MakeAccounts(all));
+        foreach (var scenario in all) _ = Start(scenario, accounts).Value;
+        await Start(all.Single(s => s.Path == path), accounts).Value;
     }
 
     /// <inheritdoc/>
@@ -54,10 +57,17 @@ public sealed class ScenarioServer : IAsyncLifetime
         _ownServers.Dispose();
     }
 
-    private Lazy<Task> Start(Scenario scenario) => _runs.GetOrAdd(scenario.Path, _ => new Lazy<Task>(() => Task.Run(() => scenario.NeedsOwnServer ? PlayAlone(scenario) : PlayShared(scenario))));
+    /// <summary>Makes the accounts of all scenarios on the shared server by one command.</summary>
+    private async Task MakeAccounts(IReadOnlyList<Scenario> all) =>
+        await Accounts.Add(await Shared, all.Where(s => !s.NeedsOwnServer).SelectMany(s => ScenarioRun.AccountsOf(s, Suffix(s))));
 
-    private async Task PlayShared(Scenario scenario)
+    private string Suffix(Scenario scenario) => _suffixes.GetOrAdd(scenario.Path, _ => ScenarioRun.NewSuffix());
+
+    private Lazy<Task> Start(Scenario scenario, Task accounts) => _runs.GetOrAdd(scenario.Path, _ => new Lazy<Task>(() => Task.Run(() => scenario.NeedsOwnServer ? PlayAlone(scenario) : PlayShared(scenario, accounts))));
+
+    private async Task PlayShared(Scenario scenario, Task accounts)
     {
+        await accounts;
         await _atOnce.WaitAsync();
         try
         {
@@ -75,6 +85,7 @@ public sealed class ScenarioServer : IAsyncLifetime
         try
         {
             await using var server = await StartNew();
+            await Accounts.Add(server, ScenarioRun.AccountsOf(scenario, Suffix(scenario)));
             await Play(scenario, server);
         }
         finally
@@ -83,11 +94,9 @@ public sealed class ScenarioServer : IAsyncLifetime
         }
     }
 
-    private static async Task Play(Scenario scenario, TestServer server)
+    private async Task Play(Scenario scenario, TestServer server)
     {
-        var suffix = ScenarioRun.NewSuffix();
-        await Accounts.Add(server, ScenarioRun.AccountsOf(scenario, suffix));
-        await using var run = new ScenarioRun(scenario, server, suffix);
+        await using var run = new ScenarioRun(scenario, server, Suffix(scenario));
         await run.Play();
     }
 }

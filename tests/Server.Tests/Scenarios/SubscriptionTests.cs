@@ -28,10 +28,8 @@ public sealed class SubscriptionTests(ScenarioServer scenarios)
     public async Task Both_items_follow_the_tables(SubscriptionState state, SubscriptionStanza stanza)
     {
         var server = await scenarios.Shared;
-        var suffix = ScenarioRun.NewSuffix();
-        await Accounts.Add(server, ["romeo" + suffix, "juliet" + suffix]);
-        await using var romeo = await Login(server, "romeo" + suffix);
-        await using var juliet = await Login(server, "juliet" + suffix);
+        await using var romeo = await Login(server, await Accounts.New(server));
+        await using var juliet = await Login(server, await Accounts.New(server));
         foreach (var (user, contact) in new[] { (romeo, juliet), (juliet, romeo) })
             await user.Request($"<iq type='set'><query xmlns='{Ns.Roster}'><item jid='{contact.BareJid}'/></query></iq>");
         await Bring(romeo, juliet, state);
