@@ -11,7 +11,7 @@ namespace Indaba.Server.Tests.Accounts;
 
 public sealed class PresenceTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
-    private readonly NodeServer _server = fixture.Server;
+    private readonly RunningNode _server = fixture.Server;
 
     [Fact]
     public async Task Nobody_is_left_as_a_ghost_however_fast_sessions_come_and_go()
@@ -137,7 +137,7 @@ public sealed class PresenceTests(NodeFixture fixture) : IClassFixture<NodeFixtu
     [Fact]
     public async Task When_somebody_was_last_seen_outlives_the_server()
     {
-        var server = await NodeServer.StartNew();
+        var server = await RunningNode.StartNew();
         try
         {
             var (user, contact) = (await server.NewAccount("user"), await server.NewAccount("contact"));

@@ -11,7 +11,7 @@ namespace Indaba.Server.Tests.Accounts;
 public sealed class RosterTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private const int Each = 100;
-    private readonly NodeServer _server = fixture.Server;
+    private readonly RunningNode _server = fixture.Server;
 
     [Fact]
     public async Task Two_devices_that_change_at_once_lose_nothing_and_see_the_same_order()
@@ -95,7 +95,7 @@ public sealed class RosterTests(NodeFixture fixture) : IClassFixture<NodeFixture
     [Fact]
     public async Task A_roster_has_a_bound_and_a_full_one_can_still_be_changed()
     {
-        var server = await NodeServer.StartNew(o => o with { Limits = o.Limits with { RosterItems = 3 } });
+        var server = await RunningNode.StartNew(o => o with { Limits = o.Limits with { RosterItems = 3 } });
         try
         {
             var account = await server.NewAccount("user");

@@ -14,7 +14,7 @@ namespace Indaba.Server.Tests.Accounts;
 /// </summary>
 public sealed class SubscriptionCellTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
-    private readonly NodeServer _server = fixture.Server;
+    private readonly RunningNode _server = fixture.Server;
 
     public static IEnumerable<TheoryDataRow<PresenceType, Standing>> OutboundCells => SubscriptionsTests.OutboundCells;
 
@@ -105,7 +105,7 @@ public sealed class SubscriptionCellTests(NodeFixture fixture) : IClassFixture<N
     [Fact]
     public async Task A_request_waits_through_a_restart_and_is_shown_to_each_new_resource_until_it_is_answered()
     {
-        var server = await NodeServer.StartNew();
+        var server = await RunningNode.StartNew();
         try
         {
             var (user, contact) = (await server.NewAccount("user"), await server.NewAccount("contact"));

@@ -11,7 +11,7 @@ namespace Indaba.Server.Tests.Modules;
 
 public sealed class BlockingTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
-    private readonly NodeServer _server = fixture.Server;
+    private readonly RunningNode _server = fixture.Server;
 
     [Fact]
     public void Addresses_match_as_section_5_says()

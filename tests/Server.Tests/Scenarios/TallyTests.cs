@@ -19,10 +19,10 @@ public sealed class TallyTests
     [Fact]
     public void The_page_of_scenarios_is_current()
     {
-        // WRITE_DOCS=1 writes it.
+        // UPDATE_DOCS=1 writes it.
         var page = Tally.Page(ScenarioTests.All, Specs);
         var file = Path.Combine(Repository(), "docs", "scenarios.md");
-        if (Environment.GetEnvironmentVariable("WRITE_DOCS") == "1") File.WriteAllText(file, page);
+        if (Environment.GetEnvironmentVariable("UPDATE_DOCS") == "1") File.WriteAllText(file, page);
         Assert.Equal(page, File.Exists(file) ? File.ReadAllText(file) : "");
     }
 

@@ -13,7 +13,7 @@ namespace Indaba.Server.Tests.Accounts;
 /// A whole server in the process of the test: real storage, real sockets. For tests that must look inside or set a state
 /// that clients reach only in many steps.
 /// </summary>
-internal sealed class NodeServer : TestServer
+internal sealed class RunningNode : TestServer
 {
     private ServerHost? _host;
     private int _names;
@@ -25,9 +25,9 @@ internal sealed class NodeServer : TestServer
     public override Uri WebSocketUrl => throw new NotSupportedException();
 
     /// <summary>Starts one on an empty folder.</summary>
-    public static async Task<NodeServer> StartNew(Func<ServerOptions, ServerOptions>? change = null)
+    public static async Task<RunningNode> StartNew(Func<ServerOptions, ServerOptions>? change = null)
     {
-        var server = new NodeServer();
+        var server = new RunningNode();
         await server.StartNode(change);
         return server;
     }
@@ -99,13 +99,13 @@ internal sealed class NodeServer : TestServer
     protected override ProcessStartInfo StartInfo() => throw new NotSupportedException();
 }
 
-/// <summary>One <see cref="NodeServer"/> for the tests of a class.</summary>
+/// <summary>One <see cref="RunningNode"/> for the tests of a class.</summary>
 public sealed class NodeFixture : IAsyncLifetime
 {
-    internal NodeServer Server { get; private set; } = null!;
+    internal RunningNode Server { get; private set; } = null!;
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync() => Server = await NodeServer.StartNew();
+    public async ValueTask InitializeAsync() => Server = await RunningNode.StartNew();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
