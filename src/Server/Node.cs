@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Indaba.Server.Accounts;
 using Indaba.Server.Mailbox;
 using Indaba.Server.Modules;
@@ -6,6 +7,7 @@ using Indaba.Server.Routing;
 using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
 using Indaba.Server.Streams;
+using Indaba.Server.Telemetry;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Streams;
 
@@ -14,7 +16,7 @@ namespace Indaba.Server;
 /// <summary>One running server: everything that the parts of it need of each other. Made once, by the host.</summary>
 internal sealed class Node
 {
-    public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, Database database, MailboxLog mailbox)
+    public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, IMeterFactory meters, Database database, MailboxLog mailbox)
     {
         Settings = settings;
         Time = time;
@@ -38,6 +40,7 @@ internal sealed class Node
         Invitations.Accepted = Presence.Befriending.AcceptedAsync;
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
+        Metrics = new Metrics(meters, Sessions, mailbox);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -73,6 +76,7 @@ internal sealed class Node
     public Router Router { get; }
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
+    public Metrics Metrics { get; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>When the server was started.</summary>
@@ -99,6 +103,18 @@ internal sealed class Node
                 _ => "the account was deleted",
             });
             await Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
+        }
+        if (why == SessionsEnd.Deleted)
+        {
+            try
+            {
+                // Else whoever takes the name later would be a contact of these people (XEP-0077 section 3.2).
+                await Presence.LeaveAsync(Accounts.Local(jid) ?? new Account(this, row, 0, [], [])).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                Log.PresenceFailed(jid, e);
+            }
         }
         if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
     }

@@ -41,6 +41,6 @@ internal static partial class NodeLog
     [LoggerMessage(131, LogLevel.Error, "{Jid}: the account was made by an invitation, but its inviter did not become a contact")]
     public static partial void BefriendingFailed(this ILogger log, Jid jid, Exception error);
 
-    [LoggerMessage(132, LogLevel.Information, "{Jid}: account made by {Way} from {Address}")]
-    public static partial void Registered(this ILogger log, Jid jid, string way, string address);
+    [LoggerMessage(132, LogLevel.Information, "Account {Name} made by {Way} from {Address}")]
+    public static partial void Registered(this ILogger log, string name, string way, string address);
 }

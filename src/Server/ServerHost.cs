@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using Indaba.Server.Accounts;
 using Indaba.Server.Admin;
@@ -70,7 +71,7 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
         builder.Services.AddSingleton<TcpHandler>();
-        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), database, mailbox)
+        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<IMeterFactory>(), database, mailbox)
         {
             LoginSecret = secret,
             AcksBeforeCommit = Environment.GetEnvironmentVariable("UNSAFE_ACK_BEFORE_COMMIT") == "1",
@@ -91,7 +92,6 @@ internal sealed class ServerHost : IAsyncDisposable
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http.Metrics);
-        _ = new Metrics(app.Services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), node.Sessions, mailbox); // the meter keeps it
         app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
         app.GuardAdminSocket(options);
         MapPages(app, node, time);

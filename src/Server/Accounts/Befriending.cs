@@ -39,10 +39,7 @@ internal sealed class Befriending(Node node, SubscriptionFlow flow)
         {
             if (await node.Accounts.FindAsync(inviterJid).ConfigureAwait(false) is not { } inviter || inviter.Id != invitation.CreatedBy) return; // gone, or another of that name
             if (await node.Accounts.FindAsync(invitedJid).ConfigureAwait(false) is not { } account) return;
-            await flow.OutboundAsync(inviter, account.Jid, PresenceType.Subscribed).ConfigureAwait(false);
-            await flow.OutboundAsync(account, inviter.Jid, PresenceType.Subscribed).ConfigureAwait(false);
-            await flow.OutboundAsync(account, inviter.Jid, PresenceType.Subscribe).ConfigureAwait(false);
-            await flow.OutboundAsync(inviter, account.Jid, PresenceType.Subscribe).ConfigureAwait(false);
+            await node.Presence.BefriendAsync(inviter, account).ConfigureAwait(false);
         }
         catch (Exception e)
         {

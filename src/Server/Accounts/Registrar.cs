@@ -101,6 +101,7 @@ internal sealed class Registrar(Node node)
         if (!result.IsDone) throw Refusal(result.Outcome, node.Options.Registration.MinPasswordLength);
         if (state.Accepted is not null) node.Attempts.Return(address); // the invitation was what limited it
         state.Done = true;
+        node.Log.Registered(result.Account!.Local, state.Accepted is null ? "open registration" : "invitation", address?.ToString() ?? "");
         return null;
     }
 

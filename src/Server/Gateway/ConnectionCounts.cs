@@ -15,6 +15,7 @@ internal sealed class ConnectionCounts(Node node)
         if (address is null || IPAddress.IsLoopback(address)) return true;
         if (_counts.AddOrUpdate(address, 1, static (_, n) => n + 1) <= bound || bound == 0) return true;
         Leave(address);
+        node.Metrics.Refused("connections");
         return false;
     }
 

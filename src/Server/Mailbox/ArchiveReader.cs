@@ -30,8 +30,8 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
             From = query.AfterSeq is { } after ? Math.Max(1, after == long.MaxValue ? after : after + 1) : 1,
             To = query.BeforeSeq is { } before ? (before == long.MinValue ? before : before - 1) : long.MaxValue,
         };
-        if (query.AfterSeq == long.MaxValue || filter.From > filter.To) return new ArchivePage([], true, count);
         if (query.Seqs is { } seqs) return await PickAsync(filter, seqs, query, resource, cancel);
+        if (query.AfterSeq == long.MaxValue || filter.From > filter.To) return new ArchivePage([], true, count);
 
         var (keys, complete) = await SearchAsync(filter, resource, query.Limit, query.FromEnd, cancel);
         if (keys.Count == 0) return new ArchivePage([], complete, count);

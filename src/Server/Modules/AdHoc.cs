@@ -34,7 +34,7 @@ internal sealed class AdHoc : Module
     public override IReadOnlyList<Spec> Specs =>
     [
         new("XEP-0050", "1.3.0", "Ad-Hoc Commands", "Of the server; one form at most"),
-        new("XEP-0004", "2.13.2", "Data Forms"),
+        new("XEP-0004", "2.13.2", "Data Forms", "src/Xmpp/Stanzas/DataForm.cs: in disco#info, archive queries, registration and commands"),
     ];
 
     /// <inheritdoc/>

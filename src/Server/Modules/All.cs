@@ -7,10 +7,10 @@ internal static class All
     [
         new Core(),
         new UniqueIds(),        // first: no other hook sees what only a server may say
+        new Blocking(),         // before everything that answers, copies or stores
         new Disco(),
         new Caps(),
-        new Blocking(),         // before everything that answers, copies or stores
-        new LastActivity(),     // its refusal differs from that of the next line
+        new LastActivity(),
         new InstantMessaging(),
         new Ping(),
         new SoftwareVersion(),
@@ -18,7 +18,6 @@ internal static class All
         new PrivateXml(),
         new ContactAddresses(),
         new LegacySession(),
-        new Hints(),
         new Archive(),
         new ArchivePreferences(),
         new Carbons(),

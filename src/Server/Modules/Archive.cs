@@ -24,10 +24,14 @@ internal sealed class Archive : Module
 
     /// <inheritdoc/>
     public override void Register(ModuleBuilder m) => m
+        .Disco(Ns.Mam, Ns.MamExtended) // COMPAT profanity 0.13 looks for it at the server, not at the account (section 9)
+        .OnBound(static (node, session) => MetadataAsync(node, session.Account))
         .DiscoAccount(Ns.Mam, Ns.MamExtended, Ns.MamGroupchatField)
+        .Disco(Ns.Mam, Ns.MamExtended) // COMPAT profanity 0.13 looks here for the account's archive, as ejabberd announces it
         .OnIq(Target.OwnAccount, IqType.Set, "query", Ns.Mam, QueryAsync)
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.Mam, static _ => ValueTask.FromResult<Element?>(Form()))
         .OnIq(Target.OwnAccount, IqType.Get, "metadata", Ns.Mam, static async c => await MetadataAsync(c.Node, c.Account).ConfigureAwait(false))
+        .OnBound(static async (node, session) => await MetadataAsync(node, session.Account).ConfigureAwait(false))
         .OnIq(Target.OtherAccount, IqType.Set, "query", Ns.Mam, Forbid)
         .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.Mam, Forbid)
         .OnIq(Target.OtherAccount, IqType.Get, "metadata", Ns.Mam, Forbid);
@@ -36,7 +40,7 @@ internal sealed class Archive : Module
     private static ValueTask<Element?> Forbid(IqContext context) => throw new StanzaException(StanzaCondition.Forbidden);
 
     /// <summary>Section 5: the ends of the archive, also what Bind 2 tells in <c>bound</c> (XEP-0386 section 4.3).</summary>
-    public static async ValueTask<Element> MetadataAsync(Node node, Account account)
+    public static async ValueTask<Element?> MetadataAsync(Node node, Account account)
     {
         var metadata = new Element("metadata", Ns.Mam);
         if (await node.Mailbox.BoundsAsync(account.Id).ConfigureAwait(false) is not { } bounds) return metadata;
@@ -101,13 +105,12 @@ internal sealed class Archive : Module
         return fin.Add(ResultSet.Answer(first, last, Index(request, page), page.Count));
     }
 
-    /// <summary>The number of the page's first item, where it is known without counting: pages at either end.</summary>
-    private static long? Index(ArchiveRequest request, ArchivePage page)
-    {
-        if (page.Count is null || request.Page.After is not null) return null;
-        if (!request.Page.Backwards) return 0;
-        return request.Page.Before is { Length: 0 } ? Math.Max(0, page.Count.Value - page.Entries.Count) : null;
-    }
+    /// <summary>
+    /// The number of the page's first item (optional), where it is known without counting: the first page. Not for pages
+    /// backwards: slixmpp takes first index + items = count as the end in either direction.
+    /// </summary>
+    private static long? Index(ArchiveRequest request, ArchivePage page) =>
+        page.Count is null || request.Page.After is not null || request.Page.Backwards ? null : 0;
 
     /// <summary>Section 4.1.5: the fields that a query may have.</summary>
     private static Element Form()

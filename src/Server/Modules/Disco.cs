@@ -24,7 +24,8 @@ internal sealed class Disco : Module
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.DiscoInfo, AccountInfo)
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.DiscoItems, AccountItems)
         .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.DiscoInfo, AccountInfo)
-        .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.DiscoItems, AccountItems);
+        .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.DiscoItems, AccountItems)
+        .On(Stage.Sending, Hide);
 
     /// <summary>The server's answer to disco#info, without a node.</summary>
     public static Element Server(Node node)
@@ -71,6 +72,22 @@ internal sealed class Disco : Module
             if (context.Node.Presence.IsAvailable(session)) query.Add(new Element("item", Ns.DiscoItems).With("jid", session.Jid.ToString()));
         }
         return query;
+    }
+
+    /// <summary>Section 8: strangers see no items, as of an account that does not exist.</summary>
+    private static ValueTask<Outcome> Hide(StageContext context) =>
+        context is { Session: not null, Stanza: Iq { Type: IqType.Get, To: { IsBare: true, Local: not null } to, Payload: { } payload } } && payload.Is("query", Ns.DiscoItems)
+            && to != context.Account.Jid && to.Domain == context.Node.Options.Domain
+            ? HideAsync(context, to)
+            : ValueTask.FromResult(Outcome.Continue);
+
+    private static async ValueTask<Outcome> HideAsync(StageContext context, Jid to)
+    {
+        var account = await context.Node.Accounts.FindAsync(to).ConfigureAwait(false);
+        if (account is not null && await context.Node.Presence.SharesPresenceAsync(account, context.Account.Jid).ConfigureAwait(false)) return Outcome.Continue;
+        var request = (Iq)context.Stanza!;
+        context.Session!.Send(request.Result(new Element("query", Ns.DiscoItems).With("node", request.Payload!["node"])));
+        return Outcome.Handled;
     }
 
     /// <summary>Section 8: strangers get what they would get if the account did not exist.</summary>

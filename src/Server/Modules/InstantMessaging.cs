@@ -7,8 +7,10 @@ using Indaba.Xmpp.Xml;
 namespace Indaba.Server.Modules;
 
 /// <summary>
-/// RFC 6121: roster requests (section 2) and who may ask a resource something (section 8.5.3.1). Presence and subscriptions
-/// are in <see cref="PresenceService"/>, messages in the router and the log.
+/// RFC 6121: roster requests (section 2). Presence and subscriptions are in <see cref="PresenceService"/>, messages in the
+/// router and the log. Requests to a resource are delivered to it whoever asks: section 8.5.3.1 would keep strangers out,
+/// so that they do not learn who is there, but a resource is not to be guessed, and calls and transfers between members of
+/// one server would fail that work on every other server.
 /// </summary>
 internal sealed class InstantMessaging : Module
 {
@@ -22,8 +24,7 @@ internal sealed class InstantMessaging : Module
         .Disco(Ns.Roster)
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.Roster, Get)
         .OnIq(Target.OwnAccount, IqType.Set, "query", Ns.Roster, Set)
-        .On(Stage.Sending, Forbid)
-        .On(Stage.Delivering, Guard);
+        .On(Stage.Sending, Forbid);
 
     /// <summary>Section 2.1.3.</summary>
     private static async ValueTask<Element?> Get(IqContext context)
@@ -81,18 +82,4 @@ internal sealed class InstantMessaging : Module
         context.Stanza is Iq { IsRequest: true, To: { IsBare: true, Local: not null } to, Payload: { } payload } && payload.Is("query", Ns.Roster) && to != context.Account.Jid
             ? Outcome.Reject(StanzaCondition.Forbidden)
             : Outcome.Continue);
-
-    /// <summary>Section 8.5.3.1: a resource is asked by those only who may know that it is there.</summary>
-    private static ValueTask<Outcome> Guard(StageContext context) =>
-        context.Stanza is Iq { IsRequest: true, To: { IsFull: true } to, From: { } from } && from.Bare != context.Account.Jid
-            ? GuardAsync(context, to, from)
-            : ValueTask.FromResult(Outcome.Continue);
-
-    private static async ValueTask<Outcome> GuardAsync(StageContext context, Jid to, Jid from)
-    {
-        var presence = context.Node.Presence;
-        if (await presence.SharesPresenceAsync(context.Account, from).ConfigureAwait(false)) return Outcome.Continue;
-        if (context.Account.Find(to.Resource!) is { } target && presence.StateOf(target)?.HasDirected(from) == true) return Outcome.Continue;
-        return Outcome.Reject(StanzaCondition.ServiceUnavailable);
-    }
 }

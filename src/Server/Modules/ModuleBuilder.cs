@@ -16,7 +16,7 @@ internal sealed class ModuleBuilder
     private readonly List<Func<Node, Element>> _serverForms = [];
     private readonly List<Func<Node, Element?>> _streamFeatures = [];
     private readonly List<BindInline> _bindInline = [];
-    private readonly List<Func<Session, ValueTask<Element?>>> _boundExtras = [];
+    private readonly List<Func<Node, Session, ValueTask<Element?>>> _boundExtras = [];
     private readonly Dictionary<(Target, IqType, string, string), IqHandler> _iq = [];
     private readonly List<StageHandler>[] _stages = [.. Enumerable.Range(0, StageCount).Select(_ => new List<StageHandler>())];
     private readonly Dictionary<string, AdHocCommand> _commands = new(StringComparer.Ordinal);
@@ -48,7 +48,7 @@ internal sealed class ModuleBuilder
     /// <summary>Features that can be switched on inside Bind 2 (XEP-0386).</summary>
     public IReadOnlyList<BindInline> BindInline => _bindInline;
     /// <summary>What every answer to Bind 2 carries (XEP-0386 section 4.4).</summary>
-    public IReadOnlyList<Func<Session, ValueTask<Element?>>> BoundExtras => _boundExtras;
+    public IReadOnlyList<Func<Node, Session, ValueTask<Element?>>> BoundExtras => _boundExtras;
     /// <summary>The hooks of a stage, in order.</summary>
     public IReadOnlyList<StageHandler> Hooks(Stage stage) => _stages[(int)stage];
     /// <summary>How many slots a session has.</summary>
@@ -92,7 +92,7 @@ internal sealed class ModuleBuilder
     public ModuleBuilder OnBind(BindInline inline) { _bindInline.Add(inline); return this; }
 
     /// <summary>Adds to every answer to Bind 2 (null: nothing).</summary>
-    public ModuleBuilder OnBound(Func<Session, ValueTask<Element?>> extra) { _boundExtras.Add(extra); return this; }
+    public ModuleBuilder OnBound(Func<Node, Session, ValueTask<Element?>> extra) { _boundExtras.Add(extra); return this; }
 
     /// <summary>Commands of the server (XEP-0050), by node.</summary>
     public IReadOnlyDictionary<string, AdHocCommand> Commands => _commands;

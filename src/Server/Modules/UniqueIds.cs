@@ -16,17 +16,15 @@ internal sealed class UniqueIds : Module
 {
     /// <inheritdoc/>
     public override IReadOnlyList<Spec> Specs =>
-    [
-        new("XEP-0359", "0.7.0", "Unique and Stable Stanza IDs"),
-        new("XEP-0203", "2.0", "Delayed Delivery", "Notes that claim to be this server's are taken out"),
-    ];
+        [new("XEP-0359", "0.7.0", "Unique and Stable Stanza IDs", "Given by Accounts/Delivery.cs; an origin-id makes a resend one message: Accounts/SendWindow.cs")];
 
     /// <inheritdoc/>
     public override void Register(ModuleBuilder m) => m
+        .Disco(Ns.StanzaIds)
         .DiscoAccount(Ns.StanzaIds)
         .On(Stage.Sending, static context =>
         {
-            if (context.Stanza is { } stanza) Clean(stanza.Element, context.Account.Jid, context.Node.Options.Domain);
+            if (context.Stanza is { } stanza and not Iq) Clean(stanza.Element, context.Account.Jid, context.Node.Options.Domain);
             return ValueTask.FromResult(Outcome.Continue);
         });
 

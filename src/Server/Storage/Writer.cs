@@ -95,12 +95,21 @@ internal sealed partial class Writer
         }
         catch (Exception error)
         {
-            Debug.Fail("the writer must not die", error.ToString());
             WriterDied(error);
-            _inbox = Sealed;
+            FailAll(error);
         }
         _partsTimer.Dispose();
         _ended.SetResult();
+    }
+
+    private void FailAll(Exception error)
+    {
+        WriteItem?[] chains = [_pending, Interlocked.Exchange(ref _inbox, Sealed)];
+        foreach (var chain in chains)
+        {
+            for (var item = chain; item is not null; item = item.Next) item.Error ??= error;
+            if (chain is not null) _completions.Add(chain);
+        }
     }
 
     /// <summary>Waits for work; false when there will be none.</summary>

@@ -75,7 +75,7 @@ internal sealed class Binding(Node node, ClientStream stream)
         var session = await OpenAsync(jid, device).ConfigureAwait(false);
         session.ArchiveCovers();
         var bound = new Element("bound", Ns.Bind2);
-        foreach (var extra in node.Modules.BoundExtras) bound.Add(await extra(session).ConfigureAwait(false));
+        foreach (var extra in node.Modules.BoundExtras) bound.Add(await extra(node, session).ConfigureAwait(false));
         if (bind.Child("enable", Ns.StreamManagement) is { } enable)
         {
             session.ManagementAsked = true;

@@ -63,6 +63,7 @@ internal sealed class ClientStream
         }
         catch (StreamException e)
         {
+            _node.Metrics.Refused(Kebab.Of(e.Condition));
             _node.Log.StreamRefused(Channel.Remote?.ToString() ?? "", Kebab.Of(e.Condition), e.ErrorText);
             await CloseAsync(new StreamClosing(e.Condition, e.ErrorText, e.Application)).ConfigureAwait(false);
         }

@@ -40,6 +40,9 @@ internal sealed class SaslExchange(Node node, string mechanism, SaslOffer offer,
     private ScramServer? _scram;
     private AccountRow? _account;
 
+    /// <summary>The mechanism in use: one of those offered.</summary>
+    public string Mechanism => mechanism;
+
     /// <summary>The name that the client gave, for the log; empty while unknown.</summary>
     public string Name { get; private set; } = "";
 

@@ -80,6 +80,7 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
         }
         var bare = Jid.TryCreate(step.Account!.Local, step.Account.Domain, null, out var jid) ? jid : throw new SaslException(SaslCondition.TemporaryAuthFailure);
         if (stream.ClaimedFrom is { } claimed && claimed.Bare != bare) throw new SaslException(SaslCondition.InvalidAuthzid); // XEP-0388 section 2.3.1
+        node.Metrics.Login(_exchange.Mechanism, succeeded: true);
         _exchange = null;
         stream.Login = new Login(step.Account, bare, _agent);
         stream.Phase = Phase.Authenticated;
@@ -175,6 +176,7 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
 
     private async ValueTask RefuseAsync(SaslException e, string ns)
     {
+        node.Metrics.Login(_exchange?.Mechanism ?? "none", succeeded: false);
         node.Log.LoginRefused(_exchange?.Name ?? "", stream.Channel.Remote?.ToString() ?? "", Kebab.Of(e.Condition));
         _exchange = null;
         _request = null;

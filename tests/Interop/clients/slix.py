@@ -144,6 +144,8 @@ class Client(ClientXMPP):
 
     async def log_out(self):
         if self.is_connected():
+            if self["xep_0198"].enabled_in:
+                self["xep_0198"].send_ack()  # XEP-0198 section 4: before it goes, a client says what it has
             await self.disconnect()
 
 

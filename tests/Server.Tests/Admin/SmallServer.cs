@@ -52,7 +52,7 @@ internal sealed class SmallServer : IAsyncDisposable
         Rows = new AccountStore(Database);
         Accounts = new AccountService(Rows, settings)
         {
-            EndSessions = (row, why) =>
+            EndSessions = (row, why, _) =>
             {
                 Ended.Add((row.Local, why));
                 return Task.CompletedTask;

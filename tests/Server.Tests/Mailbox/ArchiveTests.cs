@@ -11,24 +11,24 @@ public sealed class ArchiveTests
     private static readonly string?[] Resources = [null, "r1", "r2"];
     private static readonly string?[] Withs = [null, "a@example.net", "b@example.net", "c", "nobody@example.net", "a@example.net/r1", "b@example.net/r2", "c/r1"];
 
-    private sealed record Row(int Peer, int Resource, bool Out, int Flags, int Step, int Gap);
+    private sealed record Row(int Peer, int Resource, bool Out, int Flags, int Step, int Gap, int Size);
 
     private sealed record Case(Row[] Rows, int IndexedAfter, bool IndexedAtEnd, ArchiveQuery[] Queries);
 
     // Steps of the clock: mostly forward a little, at times far forward or back, so that times do not follow numbers.
     private static readonly Gen<Row> GenRow = Gen.Select(
         Gen.Int[0, Peers.Length - 1], Gen.Int[0, Resources.Length - 1], Gen.Bool, Gen.Int[0, 7],
-        Gen.Frequency((8, Gen.Int[0, 3]), (1, Gen.Int[-15, -1]), (1, Gen.Int[0, 25])), Gen.Frequency((5, Gen.Const(1)), (1, Gen.Int[1, 4])),
-        (peer, resource, isOut, flags, step, gap) => new Row(peer, resource, isOut, flags, step, gap));
+        Gen.Frequency((8, Gen.Int[0, 3]), (1, Gen.Int[-15, -1]), (1, Gen.Int[0, 25])), Gen.Select(Gen.Frequency((5, Gen.Const(1)), (1, Gen.Int[1, 4])), Gen.Int[0, 40]),
+        (peer, resource, isOut, flags, step, rest) => new Row(peer, resource, isOut, flags, step, rest.Item1, rest.Item2));
 
     private static readonly Gen<ArchiveQuery> GenQuery = Gen.Select(
         Gen.OneOfConst(Withs), Maybe(-5, 90), Maybe(-5, 90), Gen.Select(Maybe(-2, 100), Maybe(-2, 100)),
         Gen.Frequency((6, Gen.Const((long[]?)null)), (1, Gen.Long[-1, 100].Array[0, 12].Select(a => (long[]?)a))),
-        Gen.Select(Gen.Bool, Gen.Int[0, 12], Gen.Bool),
+        Gen.Select(Gen.Bool, Gen.Int[0, 12], Gen.Bool, Gen.Frequency((2, Gen.Const(long.MaxValue)), (1, Gen.Long[0, 150]))),
         (with, start, end, bounds, seqs, page) => new ArchiveQuery(0)
         {
             With = with, Start = start, End = end, AfterSeq = bounds.Item1, BeforeSeq = bounds.Item2, Seqs = seqs,
-            FromEnd = page.Item1, Limit = page.Item2, WantCount = page.Item3,
+            FromEnd = page.Item1, Limit = page.Item2, WantCount = page.Item3, MaxBytes = page.Item4,
         });
 
     private static readonly Gen<Case> GenCase = Gen.Select(GenRow.Array[0, 60], Gen.Int[0, 60], Gen.Bool, GenQuery.Array[12],
@@ -139,7 +139,7 @@ public sealed class ArchiveTests
             {
                 Account = account, Seq = seq, Direction = row.Out ? Direction.Out : Direction.In, Flags = (EntryFlags)row.Flags, Peer = Peers[row.Peer],
                 Target = row.Out ? resource : "mine", Sender = row.Out ? "me@example.org/r1" : resource is null ? Peers[row.Peer] : $"{Peers[row.Peer]}/{resource}",
-                At = at, Stanza = [1],
+                At = at, Stanza = new byte[row.Size],
             });
         }
         return entries;
@@ -150,10 +150,17 @@ public sealed class ArchiveTests
         var filtered = entries.Where(e => e.Flags.HasFlag(EntryFlags.Archived)
             && (query.With is null || Far(e).Contains(query.With))
             && (query.Start is null || e.At >= query.Start) && (query.End is null || e.At <= query.End)).ToList();
-        var matching = filtered.Where(e => (query.AfterSeq is null || e.Seq > query.AfterSeq) && (query.BeforeSeq is null || e.Seq < query.BeforeSeq)
-            && (query.Seqs is null || query.Seqs.Contains(e.Seq))).Select(e => e.Seq).ToList();
-        var page = query.FromEnd ? matching.TakeLast(query.Limit) : matching.Take(query.Limit);
-        return (page, matching.Count <= query.Limit, query is { WantCount: true, Seqs: null } ? filtered.Count : null);
+        var picked = filtered.Where(e => query.Seqs is null || query.Seqs.Contains(e.Seq)).ToList();
+        var matching = picked.Where(e => (query.AfterSeq is null || e.Seq > query.AfterSeq) && (query.BeforeSeq is null || e.Seq < query.BeforeSeq)).ToList();
+        if (query.FromEnd) matching.Reverse();
+        var (page, bytes) = (new List<long>(), 0L);
+        foreach (var entry in matching.Take(query.Limit))
+        {
+            bytes += entry.Stanza.Length;
+            if (bytes > query.MaxBytes && page.Count > 0) break;
+            page.Add(entry.Seq);
+        }
+        return (page.Order(), page.Count == matching.Count, query.WantCount ? picked.Count : null);
     }
 
     private static string[] Far(LogEntry entry) => [entry.Peer, entry.Direction == Direction.In ? entry.Sender : $"{entry.Peer}/{entry.Target}"];

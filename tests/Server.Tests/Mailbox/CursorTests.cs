@@ -84,13 +84,23 @@ public sealed class CursorTests
     public async Task Moves_of_a_failed_commit_are_not_lost()
     {
         await using var data = await TestData.NewAsync();
+        Task flush, append;
         using (await data.HoldWriterAsync())
         {
             data.Log.Cursors.Move(1, "phone", "", 5);
-            data.Log.Conversations.Delivered(1, "romeo@example.net", 5, 1);
-            _ = data.Log.Cursors.FlushAsync(TestData.Cancel).ContinueWith(_ => { }, TaskScheduler.Default);
-            _ = data.Database.WriteAsync(c => c.Run("ROLLBACK"), TestData.Cancel).ContinueWith(_ => { }, TaskScheduler.Default);
+            flush = data.Log.Cursors.FlushAsync(TestData.Cancel);
+            append = data.Log.AppendAsync(Entries.New(1, 1));
+            // A reference that is checked by the commit itself, after everything else went well.
+            _ = data.Database.WriteAsync(c =>
+            {
+                data.Log.Conversations.Delivered(1, "romeo@example.net", 5, 1); // here, so that it goes with this batch and not with the one before
+                return c.Run("PRAGMA defer_foreign_keys = ON") + c.Run("INSERT INTO credential VALUES (999, '', x'', 1, x'', x'')");
+            }, TestData.Cancel);
         }
+        await Assert.ThrowsAsync<Microsoft.Data.Sqlite.SqliteException>(() => flush.WaitAsync(TestData.Limit, TestData.Cancel));
+        await Assert.ThrowsAsync<Microsoft.Data.Sqlite.SqliteException>(() => append);
+        Assert.Equal(0, await data.NumberAsync("SELECT count(*) FROM log"));
+        await data.Log.AppendAsync(Entries.New(1, 1)); // the number is free again
         await UntilAsync(data, "SELECT acked_seq FROM cursor WHERE account = 1", 5);
         await UntilAsync(data, "SELECT delivered_seq FROM conversation WHERE account = 1", 5);
     }

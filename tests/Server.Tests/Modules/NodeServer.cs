@@ -15,7 +15,7 @@ namespace Indaba.Server.Tests.Modules;
 public class NodeServer : IAsyncLifetime
 {
     private static int accounts;
-    private readonly Endpoint _endpoint = new();
+    private Endpoint _endpoint = new();
     private ServerHost? _host;
 
     /// <summary>Changes what differs from the defaults of tests.</summary>
@@ -29,19 +29,32 @@ public class NodeServer : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        var options = Configure(new ServerOptions
+        for (var attempt = 1; _host is null; attempt++)
         {
-            DataDirectory = _endpoint.Folder,
-            Bind = ["127.0.0.1"],
-            C2s = new C2sOptions { Port = new ListenPort(_endpoint.C2sPort) },
-            Tls = new TlsOptions { Port = new ListenPort(_endpoint.TlsPort) },
-            Http = new HttpOptions { Port = new ListenPort(_endpoint.HttpPort), Bind = ["127.0.0.1"] },
-            Https = new HttpsOptions { Port = ListenPort.Off },
-            Limits = new LimitsOptions { BytesPerSecond = 0 },
-            Scram = new ScramOptions { Iterations = 4096 },
-        });
-        _host = await ServerHost.StartAsync(new Settings(options), TimeProvider.System, TestContext.Current.CancellationToken);
+            try
+            {
+                _host = await ServerHost.StartAsync(new Settings(Options()), TimeProvider.System, TestContext.Current.CancellationToken);
+            }
+            catch (IOException) when (attempt < 5)
+            {
+                // Somebody took one of the free ports meanwhile.
+                await _endpoint.DisposeAsync();
+                _endpoint = new Endpoint();
+            }
+        }
     }
+
+    private ServerOptions Options() => Configure(new ServerOptions
+    {
+        DataDirectory = _endpoint.Folder,
+        Bind = ["127.0.0.1"],
+        C2s = new C2sOptions { Port = new ListenPort(_endpoint.C2sPort) },
+        Tls = new TlsOptions { Port = new ListenPort(_endpoint.TlsPort) },
+        Http = new HttpOptions { Port = new ListenPort(_endpoint.HttpPort), Bind = ["127.0.0.1"] },
+        Https = new HttpsOptions { Port = ListenPort.Off },
+        Limits = new LimitsOptions { BytesPerSecond = 0 },
+        Scram = new ScramOptions { Iterations = 4096 },
+    });
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

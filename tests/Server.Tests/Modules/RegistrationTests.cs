@@ -298,6 +298,25 @@ public sealed class InvitedRegistrationTests(InviteServer server) : IClassFixtur
         Assert.True((await server.Node.AccountService.CreateAsync("leaver", "secret-2", Role.User, Cancel)).IsDone);
     }
 
+    [Fact]
+    public async Task Who_takes_a_name_that_was_left_inherits_no_contacts()
+    {
+        var romeo = await server.AddAccount("romeo");
+        var invitation = (await server.Node.Invitations.CreateContactAsync(romeo, cancel: Cancel))!;
+        await server.Node.Invitations.RegisterAsync(invitation.Token, "passer-by", "secret-1", Cancel);
+        await using var client = await server.Login(romeo, "orchard");
+        await client.Request($"<iq type='get'><query xmlns='{Ns.Roster}'/></iq>");
+        Assert.True((await server.Node.AccountService.DeleteAsync("passer-by", Cancel)).IsDone);
+        await client.Expect(e => Item(e) is { } item && item["jid"] == "passer-by@localhost" && item["subscription"] == "none", "a roster push without subscription");
+        await server.Node.AccountService.CreateAsync("passer-by", "secret-1", Role.User, Cancel);
+        await using var heir = await WireClient.Login(server.Server, "passer-by", "one", Transport.DirectTls, "secret-1");
+        await heir.Send("<presence/>");
+        await heir.Barrier();
+        Assert.DoesNotContain(heir.Inbox, e => e["from"] == client.Jid);
+        await client.Barrier();
+        Assert.DoesNotContain(client.Inbox, e => e["from"] == heir.Jid);
+    }
+
     private static Element? Item(Element iq) => iq.Child("query", Ns.Roster)?.Child("item", Ns.Roster);
 
     private static string Preauth(string token) => $"<iq type='set' to='localhost'><preauth xmlns='{Ns.Preauth}' token='{token}'/></iq>";
