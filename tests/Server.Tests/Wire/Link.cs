@@ -151,6 +151,18 @@ internal sealed class TcpLink : Link
 
     public override void Restart() => _reader.Reset();
 
+    /// <summary>Hands over the connection and what was received and not read; this link is then of no more use.</summary>
+    public (Socket Socket, Stream Stream, byte[] Unread) Detach()
+    {
+        byte[] rest = [];
+        if (_pipe.TryRead(out var result))
+        {
+            rest = result.Buffer.ToArray();
+            _pipe.AdvanceTo(result.Buffer.End);
+        }
+        return (_socket, _stream, rest);
+    }
+
     public override ReadOnlyMemory<byte> Encode(string xml) => Encoding.UTF8.GetBytes(xml);
 
     public override void Cut()
