@@ -1,4 +1,3 @@
-using System.Buffers;
 using Indaba.Server.Accounts;
 using Indaba.Server.Modules;
 using Indaba.Server.Sessions;
@@ -150,8 +149,7 @@ internal sealed class Router(Node node)
     public async ValueTask BounceAsync(Session session, byte[] bytes)
     {
         if (!bytes.AsSpan().StartsWith("<iq"u8)) return;
-        byte[] framed = [.. System.Text.Encoding.UTF8.GetBytes($"<iq xmlns='{Ns.Client}'"), .. bytes.AsSpan("<iq"u8.Length)];
-        var element = XmppReader.ReadFrame(new ReadOnlySequence<byte>(framed), new XmppReaderLimits());
+        var element = XmppReader.ReadStored(bytes, Ns.Client);
         if (element["type"] is not ("get" or "set") || !Jid.TryParse(element["from"], out var from) || from.Domain != node.Options.Domain || from.Local is null) return;
         if (await node.Accounts.FindAsync(from.Bare).ConfigureAwait(false) is { } account && from.Resource is not null && account.Find(from.Resource) is { } sender)
             Reply(sender, element, StanzaError.Of(StanzaCondition.RecipientUnavailable));

@@ -14,6 +14,9 @@ internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptio
     // They log by request or by call, in words for their own developers.
     private static readonly string[] Chatty = ["Microsoft", "Orleans", "System", "Polly"];
 
+    // At every start: advice about the server GC, which would cost memory here, and a watchdog that takes the machine's uptime for a stall.
+    private static readonly string[] Mistaken = ["Orleans.Silo", "Orleans.Runtime.Silo", "Orleans.Runtime.Watchdog", "Orleans.Watchdog"];
+
     private readonly Settings _settings;
     private ConfigurationReloadToken _changed = new();
 
@@ -38,6 +41,7 @@ internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptio
         options.Rules.Add(new LoggerFilterRule(null, null, logging.Level, null)); // goes over a MinLevel that a later AddLogging sets
         var quiet = logging.Level > LogLevel.Warning ? logging.Level : LogLevel.Warning;
         foreach (var category in Chatty) options.Rules.Add(new LoggerFilterRule(null, category, quiet, null));
+        foreach (var category in Mistaken) options.Rules.Add(new LoggerFilterRule(null, category, LogLevel.Error, null));
         foreach (var (category, level) in logging.Categories) options.Rules.Add(new LoggerFilterRule(null, category, level, null));
     }
 }
