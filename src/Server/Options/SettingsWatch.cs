@@ -12,6 +12,7 @@ internal sealed partial class SettingsWatch(Settings settings, Certificates cert
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _hangup = new(0);
+    private FileStamp _stamp = Stamp(settings); // now, not when the loop begins to run: a change between the two must be seen
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -23,7 +24,6 @@ internal sealed partial class SettingsWatch(Settings settings, Certificates cert
         using var timer = new PeriodicTimer(Period, time);
         var tick = timer.WaitForNextTickAsync(stoppingToken).AsTask();
         var hangup = _hangup.WaitAsync(stoppingToken);
-        var stamp = Stamp();
         try
         {
             while (true)
@@ -40,9 +40,9 @@ internal sealed partial class SettingsWatch(Settings settings, Certificates cert
                 else
                 {
                     tick = timer.WaitForNextTickAsync(stoppingToken).AsTask();
-                    var now = Stamp();
-                    if (now != stamp) settings.Reload(log);
-                    stamp = now;
+                    var now = Stamp(settings);
+                    if (now != _stamp) settings.Reload(log);
+                    _stamp = now;
                     certificates.Reload();
                 }
             }
@@ -59,7 +59,7 @@ internal sealed partial class SettingsWatch(Settings settings, Certificates cert
         base.Dispose();
     }
 
-    private FileStamp Stamp() => settings.File is { } file ? FileStamp.Of(file) : default;
+    private static FileStamp Stamp(Settings settings) => settings.File is { } file ? FileStamp.Of(file) : default;
 
     [LoggerMessage(1010, LogLevel.Information, "SIGHUP: reading settings and certificate again")]
     private static partial void LogHangup(ILogger log);
