@@ -30,7 +30,7 @@ public sealed class ScenarioServer : IAsyncLifetime
     /// <summary>A server that can be killed without harm to others.</summary>
     internal static async Task<TestServer> StartNew() => Peer switch
     {
-        null => await ServerProcess.StartNew(),
+        null => await ServerProcess.StartNew("--set", "contacts.abuse=mailto:abuse@localhost"),
         "prosody" => await ProsodyProcess.StartNew(),
         _ => throw new InvalidOperationException($"XMPP_TEST_PEER={Peer}: prosody is the only peer known"),
     };
