@@ -15,7 +15,7 @@ namespace Indaba.Server.Tests.Accounts;
 /// </summary>
 public sealed class PresenceRaceTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
-    private readonly NodeServer _server = fixture.Server;
+    private readonly RunningNode _server = fixture.Server;
 
     [Fact]
     public async Task A_session_that_ends_while_it_is_shown_is_taken_back_everywhere()
