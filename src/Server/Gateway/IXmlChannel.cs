@@ -51,6 +51,8 @@ internal interface IXmlChannel
     ValueTask StartTlsAsync(CancellationToken cancel);
     /// <summary>Ends the connection after what was flushed has gone out.</summary>
     void Close();
+    /// <summary>True after <see cref="Close"/>: what was flushed may still be on its way, and <see cref="Abort"/> would take it back.</summary>
+    bool IsClosing { get; }
     /// <summary>Cuts the connection at once.</summary>
     void Abort();
 }

@@ -116,7 +116,14 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public void Close() => _ = CloseAsync();
+    public void Close()
+    {
+        IsClosing = true;
+        _ = CloseAsync();
+    }
+
+    /// <inheritdoc/>
+    public bool IsClosing { get; private set; }
 
     private async Task CloseAsync()
     {

@@ -120,7 +120,14 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
     public ValueTask StartTlsAsync(CancellationToken cancel) => throw new StreamException(StreamCondition.UnsupportedFeature);
 
     /// <inheritdoc/>
-    public void Close() => _ = CloseAsync();
+    public void Close()
+    {
+        IsClosing = true;
+        _ = CloseAsync();
+    }
+
+    /// <inheritdoc/>
+    public bool IsClosing { get; private set; }
 
     private async Task CloseAsync()
     {

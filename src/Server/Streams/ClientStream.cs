@@ -81,7 +81,7 @@ internal sealed class ClientStream
             await CloseAsync(new StreamClosing(StreamCondition.InternalServerError)).ConfigureAwait(false);
         }
         if (Session is { } session) await session.DetachAsync(Channel, mayResume: !cleanly).ConfigureAwait(false);
-        if (_closed) _ = AbortLaterAsync();
+        if (_closed || Channel.IsClosing) _ = AbortLaterAsync(); // closed here, or by the session when another connection took its place
         else Channel.Abort();
     }
 
