@@ -320,10 +320,18 @@ internal sealed class PresenceService
         }
     }
 
-    /// <summary>Ends all subscriptions of an account that is about to be removed, so that its contacts learn of it (XEP-0077 section 3.2).</summary>
+    /// <summary>
+    /// Ends all subscriptions of an account that is about to be removed, so that its contacts learn of it (XEP-0077 section
+    /// 3.2), and whatever others have granted to its address.
+    /// </summary>
     public async ValueTask LeaveAsync(Account account)
     {
         foreach (var contact in (await Rosters.OfAsync(account).ConfigureAwait(false)).Contacts)
             await _subscriptions.RemovedAsync(account, contact).ConfigureAwait(false);
+        foreach (var holder in await _node.Rosters.HoldersAsync(account.Jid.ToString()).ConfigureAwait(false))
+        {
+            if (await _node.AccountRows.FindByIdAsync(holder).ConfigureAwait(false) is { } row && Jid.TryCreate(row.Local, row.Domain, null, out var user))
+                await _subscriptions.ContactRemovedAsync(user, account.Jid).ConfigureAwait(false);
+        }
     }
 }
