@@ -11,6 +11,9 @@ internal static partial class NodeLog
     [LoggerMessage(108, LogLevel.Critical, "UNSAFE_ACK_BEFORE_COMMIT is set: acknowledged messages can be lost; for tests of the kill test only")]
     public static partial void AcksBeforeCommit(this ILogger log);
 
+    [LoggerMessage(109, LogLevel.Error, "removing old messages failed; it is tried again in ten minutes")]
+    public static partial void TrimFailed(this ILogger log, Exception error);
+
     [LoggerMessage(101, LogLevel.Error, "{Jid}: reading the backlog failed; it is tried again")]
     public static partial void BacklogFailed(this ILogger log, Jid jid, Exception error);
 

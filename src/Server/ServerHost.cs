@@ -147,9 +147,25 @@ internal sealed class ServerHost : IAsyncDisposable
             {
                 Node.Sessions.Sweep();
                 if (tick % 20 == 0) Node.Sessions.CheckAlive();
+                if (tick % 2400 == 0) _ = TrimAsync();
             }
         }
         catch (OperationCanceledException) { /* stopping */ }
+    }
+
+    /// <summary>Removes what is older than the settings keep, in slices between which others commit.</summary>
+    private async Task TrimAsync()
+    {
+        if (Node.Options.Retention.Days is not (> 0 and var days)) return;
+        var olderThan = Node.Time.GetUtcNow().AddDays(-days).ToUnixTimeMilliseconds();
+        try
+        {
+            while (!_stop.IsCancellationRequested && await _mailbox.TrimAsync(null, olderThan, 500).ConfigureAwait(false) > 0) { }
+        }
+        catch (Exception error)
+        {
+            Node.Log.TrimFailed(error);
+        }
     }
 
     /// <summary>

@@ -39,6 +39,8 @@ internal static class ServerRun
         Console.WriteLine($"  apps connect to   port {Show(host.Ports.C2s)} (STARTTLS) or {Show(host.Ports.Tls)} (TLS)");
         Console.WriteLine($"  browsers to       {host.Node.Address.Base?.ToString() ?? "nothing: HTTP is off"}");
         Console.WriteLine($"  data              {Path.GetFullPath(options.DataDirectory)}");
+        if (await host.Node.AccountRows.ListAsync(0, 1).ConfigureAwait(false) is [var first, ..] && first.Domain != options.Domain)
+            Console.WriteLine($"  WARNING           the accounts in this data folder are of {first.Domain}: nobody can log in to them while the domain is {options.Domain}");
         if (await host.Node.Invitations.FirstAdminAsync().ConfigureAwait(false) is { } invitation)
         {
             Console.WriteLine("  nobody has an account yet; open this link to make the first, the administrator's:");

@@ -43,6 +43,9 @@ public readonly struct Jid : IEquatable<Jid>
     /// <summary>The address without its resourcepart.</summary>
     public Jid Bare => Resource is null ? this : new(Local, Domain, null, Local is null ? _domain : null);
 
+    /// <summary>The same address for keeping: without its text, and with <paramref name="domain"/> in place of an equal domainpart, so that many addresses share one string.</summary>
+    public Jid Compact(string domain) => _domain is null ? this : new(Local, _domain == domain ? domain : _domain, Resource, null);
+
     /// <summary>Parses and prepares an address; false when any part breaks RFC 7622 (each part at most 1,023 bytes of UTF-8).</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Jid jid)
     {

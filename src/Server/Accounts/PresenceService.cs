@@ -13,6 +13,9 @@ namespace Indaba.Server.Accounts;
 /// </summary>
 internal sealed class PresenceService
 {
+    /// <summary>Bytes of a presence that is broadcast: it is kept for each session, and copied to each contact.</summary>
+    public const int MaxBytes = 16_384;
+
     private readonly Node _node;
     private readonly Slot<PresenceState> _states;
     private readonly SubscriptionFlow _subscriptions;
@@ -77,16 +80,24 @@ internal sealed class PresenceService
         await Blocks.OfAsync(account).ConfigureAwait(false);
         var state = MakeState(session);
         var first = state.Available is null;
-        var bytes = PresenceBytes.Unaddressed(presence.Element);
+        var bytes = Write(presence.Element);
         if (!state.TryAppear(bytes)) return;
         session.SetPresence(Brief(presence));
         Send(account, presence.Element, bytes, account.Sessions, null);
         Broadcast(session, roster, presence.Element, bytes);
         if (first) await _probes.CatchUpAsync(session, roster).ConfigureAwait(false);
-        if (state.Ended) TakeBack(session, roster);
+        if (IsOver(session, state)) TakeBack(session, state, roster);
         if (!first) return;
         var context = new StageContext(_node, null, session, account);
         foreach (var hook in _node.Modules.Hooks(Stage.Available)) await hook(context).ConfigureAwait(false);
+    }
+
+    /// <summary>The stanza as it is kept and sent, without an address.</summary>
+    /// <exception cref="StanzaException">policy-violation: it is too long.</exception>
+    private static byte[] Write(Element presence)
+    {
+        var bytes = PresenceBytes.Unaddressed(presence);
+        return bytes.Length <= MaxBytes ? bytes : throw new StanzaException(StanzaCondition.PolicyViolation, $"A presence has {MaxBytes} bytes at most");
     }
 
     /// <summary>The session keeps what routing looks at; the stanza itself is kept as bytes, at a fifth of the memory.</summary>
@@ -96,9 +107,13 @@ internal sealed class PresenceService
         return new Presence(brief.Add(presence.Element.Child("show", Ns.Client)).Add(presence.Element.Child("priority", Ns.Client)));
     }
 
+    /// <summary>True when the session has ended; its end may have come before there was a state to note it in.</summary>
+    private static bool IsOver(Session session, PresenceState state) => state.Ended || session.State == SessionState.Ended;
+
     /// <summary>The session ended while it was broadcasting: nobody may be left believing that it is there.</summary>
-    private void TakeBack(Session session, Roster roster)
+    private void TakeBack(Session session, PresenceState state, Roster roster)
     {
+        state.Disappear(ended: true, out _);
         var gone = UnavailableOf(session);
         var bytes = XmppWriter.ToBytes(gone, Ns.Client);
         Send(session.Account, gone, bytes, session.Account.Sessions, session.Jid);
@@ -125,11 +140,11 @@ internal sealed class PresenceService
     private async ValueTask DisappearAsync(Session session, Element presence, bool ended)
     {
         if (StateOf(session) is not { } state) return;
+        var bytes = Write(presence);
         var was = state.Disappear(ended, out var directed);
         if (!was && directed.Count == 0) return;
         var account = session.Account;
         var roster = await Rosters.OfAsync(account).ConfigureAwait(false);
-        var bytes = PresenceBytes.Unaddressed(presence);
         if (was)
         {
             session.SetPresence(null);
@@ -152,10 +167,13 @@ internal sealed class PresenceService
         if (to.Domain != _node.Options.Domain)
             throw new StanzaException(StanzaCondition.RemoteServerNotFound);
         if (to.Local is null || await _node.Accounts.FindAsync(to.Bare).ConfigureAwait(false) is not { } account) return; // section 8.5.1
+        var shows = presence.Type == PresenceType.Available && account != session.Account;
         if (presence.Type == PresenceType.Unavailable) StateOf(session)?.Undirect(to);
-        else if (presence.Type == PresenceType.Available && account != session.Account) await NoteDirectedAsync(session, to).ConfigureAwait(false);
+        else if (shows) await NoteDirectedAsync(session, to).ConfigureAwait(false);
         if (!await _node.Router.RunAsync(Stage.Delivering, session, account, presence, null).ConfigureAwait(false)) return;
         if (presence.Type != PresenceType.Error || to.IsFull) Deliver(session, to, presence.Element, XmppWriter.ToBytes(presence.Element, Ns.Client));
+        if (shows && IsOver(session, MakeState(session)))
+            Deliver(session, to, UnavailableOf(session), PresenceBytes.Address(PresenceBytes.Mere(session.Jid, "unavailable"), PresenceBytes.Escape(to)));
     }
 
     private async ValueTask NoteDirectedAsync(Session session, Jid to)
@@ -169,10 +187,11 @@ internal sealed class PresenceService
     /// <summary>To the resource, or to all available ones (sections 8.5.2.1.2, 8.5.3.1).</summary>
     private void Deliver(Session from, Jid to, Element presence, byte[] bytes)
     {
-        if (_node.Accounts.Local(to.Bare) is not { } account || IsBlocked(from, account, to)) return;
+        if (_node.Accounts.Local(to.Bare) is not { } account) return;
         foreach (var session in account.Sessions)
         {
             if (to.IsFull ? session.Jid.Resource != to.Resource : !IsAvailable(session)) continue;
+            if (IsBlocked(from, account, session.Jid)) continue;
             session.SendStanza(presence, bytes);
             if (presence["type"] == "unavailable") StateOf(session)?.Undirect(from.Jid);
         }
@@ -301,10 +320,18 @@ internal sealed class PresenceService
         }
     }
 
-    /// <summary>Ends all subscriptions of an account that is about to be removed, so that its contacts learn of it (XEP-0077 section 3.2).</summary>
+    /// <summary>
+    /// Ends all subscriptions of an account that is about to be removed, so that its contacts learn of it (XEP-0077 section
+    /// 3.2), and whatever others have granted to its address.
+    /// </summary>
     public async ValueTask LeaveAsync(Account account)
     {
         foreach (var contact in (await Rosters.OfAsync(account).ConfigureAwait(false)).Contacts)
             await _subscriptions.RemovedAsync(account, contact).ConfigureAwait(false);
+        foreach (var holder in await _node.Rosters.HoldersAsync(account.Jid.ToString()).ConfigureAwait(false))
+        {
+            if (await _node.AccountRows.FindByIdAsync(holder).ConfigureAwait(false) is { } row && Jid.TryCreate(row.Local, row.Domain, null, out var user))
+                await _subscriptions.ContactRemovedAsync(user, account.Jid).ConfigureAwait(false);
+        }
     }
 }

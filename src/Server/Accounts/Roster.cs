@@ -12,11 +12,15 @@ internal sealed class Roster
 #pragma warning restore CA1001
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly string _domain;
     private RosterContact[] _contacts;
 
-    public Roster(RosterRows rows)
+    /// <param name="domain">The domain that most contacts have.</param>
+    public Roster(RosterRows rows, string domain)
     {
-        _contacts = [.. rows.Items.Select(RosterContact.Of).OfType<RosterContact>()];
+        _domain = domain;
+        var pool = new HashSet<string>(StringComparer.Ordinal);
+        _contacts = [.. rows.Items.Select(RosterContact.Of).OfType<RosterContact>().Select(c => c.Compact(domain, pool))];
         Array.Sort(_contacts, static (a, b) => Compare(a.Jid, b.Jid));
         Version = rows.Version;
     }
@@ -48,6 +52,7 @@ internal sealed class Roster
     /// <summary>Takes in a change that is on disk; inside the gate.</summary>
     public void Put(RosterContact contact, long version)
     {
+        contact = contact with { Jid = contact.Jid.Compact(_domain) };
         var contacts = Contacts;
         var at = IndexOf(contacts, contact.Jid);
         RosterContact[] next;

@@ -27,6 +27,20 @@ internal sealed record RosterContact(Jid Jid, string? Name, Subscription Subscri
         ? new RosterContact(jid, row.Name, row.Subscription, row.Ask, row.PendingIn, row.Approved, row.Groups.Count == 0 ? [] : row.Groups)
         : null;
 
+    /// <summary>The same contact in little memory: strings that others have too are shared by <paramref name="pool"/>.</summary>
+    public RosterContact Compact(string domain, HashSet<string> pool) => this with
+    {
+        Jid = Jid.Compact(domain),
+        Groups = Groups.Count == 0 ? [] : Groups.Select(g => Shared(g, pool)).ToArray(),
+    };
+
+    private static string Shared(string text, HashSet<string> pool)
+    {
+        if (pool.TryGetValue(text, out var known)) return known;
+        pool.Add(text);
+        return text;
+    }
+
     /// <summary>To be stored.</summary>
     public RosterItem ToRow() => new(Jid.ToString(), Name, Subscription, Ask, PendingIn, Approved, Groups);
 

@@ -35,7 +35,7 @@ internal sealed class RosterService(Node node, Slot<Roster> slot, Slot<PresenceS
         lock (account.Lock)
         {
             if (account.Get(slot) is { } other) return other; // loaded, and perhaps changed, meanwhile
-            var roster = new Roster(rows);
+            var roster = new Roster(rows, account.Jid.Domain);
             account.Set(slot, roster);
             return roster;
         }

@@ -39,6 +39,23 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
             await RouteAsync(account, was.Jid, Make(account.Jid, was.Jid, PresenceType.Unsubscribed), PresenceType.Unsubscribed).ConfigureAwait(false);
     }
 
+    /// <summary>
+    /// A contact's account is removed: the user's roster keeps its name and groups and nothing else, so that whoever takes
+    /// the address later inherits neither a subscription nor an approval.
+    /// </summary>
+    public async ValueTask ContactRemovedAsync(Jid user, Jid contact)
+    {
+        await InboundAsync(user, contact, Make(contact, user, PresenceType.Unsubscribe), PresenceType.Unsubscribe).ConfigureAwait(false);
+        await InboundAsync(user, contact, Make(contact, user, PresenceType.Unsubscribed), PresenceType.Unsubscribed).ConfigureAwait(false);
+        if (await node.Accounts.FindAsync(user).ConfigureAwait(false) is not { } account) return;
+        var roster = await service.Rosters.OfAsync(account).ConfigureAwait(false);
+        using (await roster.EnterAsync().ConfigureAwait(false))
+        {
+            if (roster.Find(contact) is { Approved: true } item) await ChangeAsync(account, roster, contact, item, item.State with { Approved = false }, null, null).ConfigureAwait(false);
+        }
+        ForgetClosed(account);
+    }
+
     /// <summary>Sends a stanza on the user's behalf, as <see cref="FromClientAsync"/>.</summary>
     public ValueTask OutboundAsync(Account account, Jid contact, PresenceType type) => OutboundAsync(account, contact, type, Make(account.Jid, contact, type));
 

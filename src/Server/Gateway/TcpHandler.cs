@@ -13,13 +13,14 @@ internal sealed class TcpHandler(Node node, Certificates certificates, Connectio
     /// <inheritdoc/>
     public override async Task OnConnectedAsync(ConnectionContext connection)
     {
-        var address = (connection.RemoteEndPoint as IPEndPoint)?.Address;
+        var remote = connection.RemoteEndPoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped ? new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port) : connection.RemoteEndPoint;
+        var address = (remote as IPEndPoint)?.Address;
         if (!counts.TryEnter(address)) return; // closing is the answer: telling each of a flood costs more
         try
         {
             var direct = connection.Features.Get<ISslStreamFeature>() is { } tls ? new TlsSession(null, TlsSession.BindingsOf(tls.SslStream, certificates.Current.Leaf)) : null;
             var limits = node.Options.Limits;
-            await using var channel = new TcpChannel(connection.Transport, connection.RemoteEndPoint,
+            await using var channel = new TcpChannel(connection.Transport, remote,
                 new XmppReaderLimits(limits.MaxStanzaBytesUnauthenticated, limits.MaxDepth, MaxElements: limits.MaxElementsUnauthenticated),
                 direct, direct is null ? StartTlsAsync : null, connection.Abort);
             await new ClientStream(node, channel).RunAsync(node.StopToken).ConfigureAwait(false);

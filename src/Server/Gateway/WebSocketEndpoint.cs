@@ -24,6 +24,7 @@ internal static class WebSocketEndpoint
             return;
         }
         var address = context.Connection.RemoteIpAddress;
+        if (address is { IsIPv4MappedToIPv6: true }) address = address.MapToIPv4();
         if (!counts.TryEnter(address))
         {
             context.Response.StatusCode = StatusCodes.Status429TooManyRequests;

@@ -179,18 +179,12 @@ internal sealed record RetentionOptions
 {
     /// <summary>Days that messages stay in the archive; 0 keeps them. Default 0: a new device of the same account shows the history.</summary>
     [Bounds(0, 36_500)] public int Days { get; init; }
-
-    /// <summary>Megabytes (2^20) that one account's archive may take, the oldest delivered go first; 0 is no bound. Default 0.</summary>
-    [Bounds(0, 1_048_576)] public int MegabytesPerAccount { get; init; }
-
-    /// <summary>Forget a message once every device of the account has it, as WhatsApp does. Default false: there would be no archive (XEP-0313).</summary>
-    public bool DeleteWhenDelivered { get; init; }
 }
 
 /// <summary>What is logged. Applied at once, while running.</summary>
 internal sealed record LoggingOptions
 {
-    /// <summary>The lowest level that is written. Default information: start, stop, logins and faults, nothing for each message.</summary>
+    /// <summary>The lowest level that is written. Default information: start, stop, refused logins and faults, nothing for each login or message.</summary>
     public LogLevel Level { get; init; } = LogLevel.Information;
 
     /// <summary>

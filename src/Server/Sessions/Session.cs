@@ -71,7 +71,7 @@ internal sealed class Session
     /// <summary>How it is learnt what the device has.</summary>
     public DeliveryAcks Acks { get; }
     public SessionState State { get; private set; }
-    /// <summary>The last available presence as it is sent to others, or null while unavailable (RFC 6121 section 4).</summary>
+    /// <summary>What routing needs of the last available presence (show, priority), or null while unavailable; the whole of it is in <see cref="PresenceState"/>.</summary>
     public Presence? Presence { get; private set; }
     /// <summary>True while available with a priority that is not negative: bare-JID messages go here (RFC 6121 section 8.5.2).</summary>
     public bool TakesMessages { get; private set; }

@@ -77,6 +77,14 @@ internal sealed class RosterStore(Database database)
             ("account", since.account), ("version", since.version)));
     }, cancel);
 
+    /// <summary>
+    /// The accounts whose roster says more of an address than its name and groups: a subscription, a request, an approval.
+    /// Looks at every roster: for when an account is removed.
+    /// </summary>
+    public Task<IReadOnlyList<long>> HoldersAsync(string jid, CancellationToken cancel = default) => database.ReadAsync(jid, static (connection, jid) => (IReadOnlyList<long>)connection.Rows(
+        "SELECT account FROM roster_item WHERE jid = @jid AND removed = 0 AND (subscription <> 0 OR ask <> 0 OR approved <> 0 OR pending_in IS NOT NULL)",
+        static row => row.GetInt64(0), ("jid", jid)), cancel);
+
     private static long NextVersion(SqliteConnection connection, long account)
     {
         if (!AccountStore.IsLive(connection, account)) throw new InvalidOperationException($"Account {account} is gone");

@@ -100,6 +100,22 @@ public sealed class PresenceTests(NodeFixture fixture) : IClassFixture<NodeFixtu
     }
 
     [Fact]
+    public async Task A_presence_that_is_too_long_is_refused_and_the_last_one_stands()
+    {
+        var user = await _server.NewAccount("user");
+        await using var own = await WireClient.Login(_server, user.Local!, "u");
+        await own.Send("<presence><status>short</status></presence>");
+        await own.Expect(e => e.Name == "presence", "the own presence");
+        await own.Send(new Element("presence", Ns.Client).With("id", "p").Add("status", Ns.Client, new string('x', PresenceService.MaxBytes)));
+        var refused = await own.Expect(e => e["type"] == "error" && e["id"] == "p", "the refusal");
+        Assert.NotNull(refused.Child("error", Ns.Client)!.Child("policy-violation", Ns.StanzaErrors));
+        await own.Send($"<presence type='probe' to='{user}'/>");
+        await using var second = await WireClient.Login(_server, user.Local!, "u2");
+        await second.Appear();
+        Assert.Equal("short", (await second.Expect(e => e["from"] == own.Jid, "the presence")).ChildText("status", Ns.Client));
+    }
+
+    [Fact]
     public async Task A_client_may_probe_whom_it_sees_or_who_showed_itself()
     {
         var (user, contact, stranger) = (await _server.NewAccount("user"), await _server.NewAccount("contact"), await _server.NewAccount("stranger"));

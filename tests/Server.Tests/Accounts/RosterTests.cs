@@ -164,7 +164,7 @@ public sealed class RosterTests(NodeFixture fixture) : IClassFixture<NodeFixture
     public void A_roster_finds_its_contacts()
     {
         var jids = Enumerable.Range(0, 200).Select(i => Jid.Parse($"user{i * 7 % 200}@{(i % 3 == 0 ? "b" : "a")}.example{(i % 5 == 0 ? "/r" : "")}")).ToArray();
-        var roster = new Roster(new RosterRows(1, [.. jids.Take(100).Select(j => new RosterItem(j.ToString(), "", Subscription.None, false, null, false, []))]));
+        var roster = new Roster(new RosterRows(1, [.. jids.Take(100).Select(j => new RosterItem(j.ToString(), "", Subscription.None, false, null, false, []))]), "a.example");
         foreach (var jid in jids.Skip(100)) roster.Put(new RosterContact(jid, "", Subscription.Both, false, null, false, []), 2);
         Assert.Equal(200, roster.Contacts.Length);
         Assert.All(jids, j => Assert.Equal(j, roster.Find(j)!.Jid));

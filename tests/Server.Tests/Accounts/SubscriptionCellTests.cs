@@ -220,6 +220,33 @@ public sealed class SubscriptionCellTests(NodeFixture fixture) : IClassFixture<N
         Assert.Equal(Subscription.None, (await _server.Stored(contact, user))!.Subscription);
     }
 
+    [Fact]
+    public async Task Who_takes_the_address_of_a_removed_account_inherits_nothing()
+    {
+        var (user, contact) = (await _server.NewAccount("user"), await _server.NewAccount("contact"));
+        var (asker, blind) = (await _server.NewAccount("asker"), await _server.NewAccount("blind"));
+        await Put(asker, contact, SubscriptionTables.State(Standing.NoneOut));
+        await Put(blind, contact, SubscriptionTables.State(Standing.Both)); // the contact's roster does not know of it
+        await using var own = await Interested(user);
+        await own.Appear();
+        await own.Send($"<presence to='{contact}' type='subscribed'/>"); // approved before it is asked for
+        await own.Expect(e => e.Name == "iq" && e["type"] == "set", "the push");
+        await using (var other = await Interested(contact)) await other.Appear();
+
+        Assert.True((await _server.Node.AccountService.DeleteAsync(contact.Local!)).IsDone);
+        foreach (var holder in new[] { user, asker, blind })
+        {
+            var item = await _server.Stored(holder, contact);
+            Assert.Equal((Subscription.None, false, false, false), (item!.Subscription, item.Ask, item.Approved, item.PendingIn is not null));
+        }
+        await _server.AddAccounts([contact.Local!]);
+        await using var again = await WireClient.Login(_server, contact.Local!, "new");
+        await again.Send($"<presence to='{user}' type='subscribe'/>");
+        await own.Expect(e => e.Name == "presence" && e["type"] == "subscribe", "a request like any stranger's");
+        await again.Barrier();
+        Assert.DoesNotContain(again.Inbox, e => e.Name == "presence");
+    }
+
     private async Task CheckUser(WireClient own, Jid user, Jid contact, SubscriptionState before, SubscriptionState after)
     {
         var item = await _server.Stored(user, contact);

@@ -76,7 +76,7 @@ public sealed class SettingsSourceTests : IDisposable
     [InlineData("LIMITS.maxstanzabytes=9999", "'limits.maxStanzaBytes' is a number from 10000 to 16777216, not 9999 (--set)")]
     [InlineData("c2s.port=70000", "'c2s.port' is a port: a number from 0 (any free one) to 65535, or \"off\", not '70000' (--set)")]
     [InlineData("c2s.port=-1", "'c2s.port' is a port: a number from 0 (any free one) to 65535, or \"off\", not '-1' (--set)")]
-    [InlineData("retention.deleteWhenDelivered=yes", "'retention.deleteWhenDelivered' is true or false, not 'yes' (--set)")]
+    [InlineData("http.metrics=yes", "'http.metrics' is true or false, not 'yes' (--set)")]
     [InlineData("registration.mode=free", "'registration.mode' is one of closed, invite, open, not 'free' (--set)")]
     [InlineData("registration.mode=1", "'registration.mode' is one of closed, invite, open, not '1' (--set)")]
     [InlineData("logging.level=loud", "'logging.level' is one of trace, debug, information, warning, error, critical, none, not 'loud' (--set)")]
