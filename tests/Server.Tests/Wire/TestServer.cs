@@ -62,6 +62,8 @@ internal abstract partial class TestServer : IAsyncDisposable
         process.Exited += (_, _) => _ready.TrySetException(new WireException($"the server ended while starting:\n{Output}"));
         process.Start();
         Process = process;
+        // A test run that is stopped (SIGTERM) must not leave servers behind.
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => EndQuietly(process);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         try
@@ -162,6 +164,18 @@ internal abstract partial class TestServer : IAsyncDisposable
         process.StandardInput.Close();
         await process.WaitForExitAsync().WaitAsync(StartLimit);
         return process.ExitCode == 0 ? await output : throw new WireException($"{start.FileName} {string.Join(' ', start.ArgumentList)}: exit code {process.ExitCode}\n{await output}{await error}");
+    }
+
+    private static void EndQuietly(Process process)
+    {
+        try
+        {
+            process.Kill();
+        }
+        catch (InvalidOperationException)
+        {
+            // it has ended already
+        }
     }
 
     private void OnLine(string? line)
