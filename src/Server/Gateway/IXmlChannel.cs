@@ -47,8 +47,9 @@ internal interface IXmlChannel
     void WriteClose();
     /// <summary>Sends what was written; completes when the connection can take more.</summary>
     ValueTask FlushAsync(CancellationToken cancel);
-    /// <summary>Performs the server's side of the TLS handshake (RFC 6120 section 5.4.3.3).</summary>
-    ValueTask StartTlsAsync(CancellationToken cancel);
+    /// <summary>Writes <paramref name="proceed"/> and performs the server's side of the TLS handshake (RFC 6120 section 5.4.3.3).</summary>
+    /// <exception cref="StreamException">The client has sent more in clear.</exception>
+    ValueTask StartTlsAsync(ReadOnlyMemory<byte> proceed, CancellationToken cancel);
     /// <summary>Ends the connection after what was flushed has gone out.</summary>
     void Close();
     /// <summary>True after <see cref="Close"/>: what was flushed may still be on its way, and <see cref="Abort"/> would take it back.</summary>

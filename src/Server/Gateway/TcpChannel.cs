@@ -100,15 +100,18 @@ internal sealed class TcpChannel : IXmlChannel, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async ValueTask StartTlsAsync(CancellationToken cancel)
+    public async ValueTask StartTlsAsync(ReadOnlyMemory<byte> proceed, CancellationToken cancel)
     {
-        // What came after <starttls/> in clear could be somebody else's: never carry it into the encrypted stream.
+        // What came after <starttls/> in clear could be somebody else's: never carry it into the encrypted stream. Looked
+        // at before the go-ahead: what comes after that is the handshake.
         if (_input.TryRead(out var rest))
         {
             var injected = rest.Buffer.Length > 0;
             _input.AdvanceTo(rest.Buffer.Start);
             if (injected) throw new StreamException(StreamCondition.PolicyViolation, "data in clear after starttls");
         }
+        Write(proceed.Span);
+        await FlushAsync(cancel).ConfigureAwait(false);
         _tls = await _startTls!(new DuplexStream(_input, _output), cancel).ConfigureAwait(false);
         _input = PipeReader.Create(_tls.Stream!, TlsReader);
         _output = PipeWriter.Create(_tls.Stream!, new StreamPipeWriterOptions(leaveOpen: true));

@@ -117,7 +117,7 @@ internal sealed class WebSocketChannel(WebSocket socket, EndPoint? remote, bool 
     }
 
     /// <inheritdoc/>
-    public ValueTask StartTlsAsync(CancellationToken cancel) => throw new StreamException(StreamCondition.UnsupportedFeature);
+    public ValueTask StartTlsAsync(ReadOnlyMemory<byte> proceed, CancellationToken cancel) => throw new StreamException(StreamCondition.UnsupportedFeature);
 
     /// <inheritdoc/>
     public void Close()

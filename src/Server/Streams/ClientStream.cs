@@ -175,8 +175,7 @@ internal sealed class ClientStream
             await WriteAsync(new Element("failure", Ns.Tls)).ConfigureAwait(false);
             throw new StreamException(StreamCondition.NotAuthorized, "TLS is not to be had here");
         }
-        await WriteAsync(new Element("proceed", Ns.Tls)).ConfigureAwait(false);
-        await Channel.StartTlsAsync(stopping).ConfigureAwait(false);
+        await Channel.StartTlsAsync(XmppWriter.ToBytes(new Element("proceed", Ns.Tls), Ns.Client), stopping).ConfigureAwait(false);
         ExpectRestart();
     }
 

@@ -15,7 +15,7 @@ internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptio
     private static readonly string[] Chatty = ["Microsoft", "Orleans", "System", "Polly"];
 
     // At every start: advice about the server GC, which would cost memory here, and a watchdog that takes the machine's uptime for a stall.
-    private static readonly string[] Mistaken = ["Orleans.Silo", "Orleans.Runtime.Silo", "Orleans.Runtime.Watchdog", "Orleans.Watchdog"];
+    private static readonly string[] Mistaken = ["Orleans.Runtime.Silo", "Orleans.Runtime.Watchdog"];
 
     private readonly Settings _settings;
     private ConfigurationReloadToken _changed = new();

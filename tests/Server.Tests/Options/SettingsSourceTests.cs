@@ -150,7 +150,7 @@ public sealed class SettingsSourceTests : IDisposable
     [Fact]
     public void Every_setting_can_be_read_from_what_is_shown_and_its_default_keeps_its_own_bounds()
     {
-        Assert.True(Schema.Keys.Count > 50);
+        Assert.True(Schema.Keys.Count > 40);
         var options = new ServerOptions();
         foreach (var key in Schema.Keys)
         {

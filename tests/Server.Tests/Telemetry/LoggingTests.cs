@@ -18,7 +18,7 @@ public sealed class LoggingTests
         var settings = new Settings(source, source.Load());
         using var services = new ServiceCollection().AddLogging(l => l.AddIndaba(settings)).AddLogging().BuildServiceProvider();
         var logs = services.GetRequiredService<ILoggerFactory>();
-        var (own, gateway, orleans) = (logs.CreateLogger("Indaba.Server.Node"), logs.CreateLogger("Indaba.Server.Gateway.TcpHandler"), logs.CreateLogger("Orleans.Silo"));
+        var (own, gateway, orleans) = (logs.CreateLogger("Indaba.Server.Node"), logs.CreateLogger("Indaba.Server.Gateway.TcpHandler"), logs.CreateLogger("Orleans.Runtime.Catalog"));
         (bool, bool, bool) Enabled(LogLevel level) => (own.IsEnabled(level), gateway.IsEnabled(level), orleans.IsEnabled(level));
         Assert.Equal((true, true, false), Enabled(LogLevel.Information));
         Assert.Equal((true, true, true), Enabled(LogLevel.Warning));
