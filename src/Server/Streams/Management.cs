@@ -52,7 +52,7 @@ internal static class Management
     {
         var enabled = new Element("enabled", Ns.StreamManagement);
         if (session.Resumable)
-            enabled.With("id", session.Id).With("resume", "true").With("max", node.Options.StreamManagement.ResumeSeconds.ToString(CultureInfo.InvariantCulture));
+            enabled.With("id", session.Id).With("resume", "true").With("location", node.Options.StreamManagement.Location).With("max", node.Options.StreamManagement.ResumeSeconds.ToString(CultureInfo.InvariantCulture));
         return enabled;
     }
 
