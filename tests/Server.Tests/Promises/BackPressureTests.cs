@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Indaba.Server.Tests.Wire;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Xml;
@@ -9,7 +10,7 @@ using Xunit;
 namespace Indaba.Server.Tests.Promises;
 
 /// <summary>Promises 1 and 7 of docs/architecture.md: slow or dead parts make back-pressure, not loss, and nothing is acked that is not on disk.</summary>
-public sealed class BackPressureTests
+public sealed partial class BackPressureTests
 {
     private const int Window = 64;
 
@@ -55,6 +56,7 @@ public sealed class BackPressureTests
         {
             await using var hold = HoldDatabase(server);
             await SendAndAsk(alice, "m1");
+            await WaitsForItsCommit(server);
             await bob.ExpectNothing(); // and bob's ping is answered meanwhile
             await server.Kill();
             await alice.ExpectEnd();
@@ -67,6 +69,7 @@ public sealed class BackPressureTests
         await using (HoldDatabase(server))
         {
             await SendAndAsk(aliceAgain, "m2");
+            await WaitsForItsCommit(server);
             await bobAgain.ExpectNothing();
         }
         await aliceAgain.Expect(e => e.Is("a", Ns.StreamManagement) && e["h"] == "1", "the ack, once the commit was possible");
@@ -88,6 +91,16 @@ public sealed class BackPressureTests
         await alice.Send($"<message to='bob@localhost' type='chat' id='{id}'><body>one tick is a commit</body></message>");
         await alice.Send($"<r xmlns='{Ns.StreamManagement}'/>");
     }
+
+    /// <summary>Until the message stands before the disk: the server has taken it and cannot commit it.</summary>
+    private static async Task WaitsForItsCommit(ServerProcess server)
+    {
+        using var limit = new CancellationTokenSource(WireClient.Limit);
+        while (!Queue().IsMatch(await server.Command("metrics"))) limit.Token.ThrowIfCancellationRequested();
+    }
+
+    [GeneratedRegex(@"^indaba_mailbox_queue[^\n ]* [1-9]", RegexOptions.Multiline)]
+    private static partial Regex Queue();
 
     /// <summary>Takes the database's write lock, as a slow disk or a long transaction of somebody else would.</summary>
     private static SqliteConnection HoldDatabase(TestServer server)
