@@ -14,6 +14,12 @@ internal static partial class NodeLog
     [LoggerMessage(109, LogLevel.Error, "removing old messages failed; it is tried again in ten minutes")]
     public static partial void TrimFailed(this ILogger log, Exception error);
 
+    [LoggerMessage(110, LogLevel.Error, "asking sessions for acks failed; it is tried again")]
+    public static partial void SweepFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(111, LogLevel.Warning, "stopped while the database could not commit: {Waiting} appends were not stored, and not acknowledged")]
+    public static partial void StoppedBeforeCommit(this ILogger log, int waiting);
+
     [LoggerMessage(101, LogLevel.Error, "{Jid}: reading the backlog failed; it is tried again")]
     public static partial void BacklogFailed(this ILogger log, Jid jid, Exception error);
 

@@ -26,7 +26,7 @@ internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptio
 /// <summary>Puts a node together, runs it, and takes it down in order.</summary>
 internal sealed class ServerHost : IAsyncDisposable
 {
-    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(8); // the whole stop stays under 10 s
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(6), CloseLimit = TimeSpan.FromSeconds(3); // the whole stop stays under 10 s
     private readonly CancellationTokenSource _stop = new();
     private readonly WebApplication _app;
     private readonly Database _database;
@@ -145,12 +145,25 @@ internal sealed class ServerHost : IAsyncDisposable
         {
             for (var tick = 1; await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false); tick++)
             {
-                Node.Sessions.Sweep();
-                if (tick % 20 == 0) Node.Sessions.CheckAlive();
-                if (tick % 2400 == 0) _ = TrimAsync();
+                Sweep(tick);
             }
         }
         catch (OperationCanceledException) { /* stopping */ }
+    }
+
+    /// <summary>One turn of the sweep; a fault in one must not end all that come after it.</summary>
+    private void Sweep(int tick)
+    {
+        try
+        {
+            Node.Sessions.Sweep();
+            if (tick % 20 == 0) Node.Sessions.CheckAlive();
+            if (tick % 2400 == 0) _ = TrimAsync();
+        }
+        catch (Exception error)
+        {
+            Node.Log.SweepFailed(error);
+        }
     }
 
     /// <summary>Removes what is older than the settings keep, in slices between which others commit.</summary>
@@ -184,11 +197,22 @@ internal sealed class ServerHost : IAsyncDisposable
             await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: false, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
             await _app.StopAsync(limit.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) { /* the time is over; what matters is on disk */ }
+        catch (OperationCanceledException) { /* the time is over; what was acked is on disk */ }
+        try
+        {
+            await CloseDataAsync().WaitAsync(CloseLimit, Node.Time).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            Node.Log.StoppedBeforeCommit(_mailbox.QueueLength); // the database does not commit: nobody was told that it had
+        }
+    }
+
+    private async Task CloseDataAsync()
+    {
         await _mailbox.DisposeAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
         await _database.DisposeAsync().ConfigureAwait(false);
-        _stop.Dispose();
     }
 
     /// <summary>The command line decides when the server stops, not the host.</summary>

@@ -186,6 +186,8 @@ internal sealed class Account
     private void Keep(Cursor cursor)
     {
         if (!_cursors.TryGetValue(cursor.Device, out var old) || old.AckedSeq <= cursor.AckedSeq) _cursors[cursor.Device] = cursor;
+        // As many as are stored: a client can invent devices without end.
+        if (_cursors.Count > Mailbox.Cursors.MaxPerAccount) _cursors.Remove(_cursors.Values.MinBy(c => c.At)!.Device);
     }
 
     // --- life ---

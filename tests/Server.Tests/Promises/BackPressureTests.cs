@@ -78,6 +78,20 @@ public sealed partial class BackPressureTests
         await bobAgain.ExpectNothing();
     }
 
+    [Fact]
+    public async Task A_server_that_cannot_commit_still_stops_and_has_acked_nothing()
+    {
+        await using var server = await ServerProcess.StartNew();
+        await server.AddAccounts(["alice", "bob"]);
+        await using var alice = await ManagedLogin(server);
+        await using var hold = HoldDatabase(server);
+        await SendAndAsk(alice, "m1");
+        await WaitsForItsCommit(server);
+        await server.Stop(); // fails when the process does not end
+        await alice.ExpectEnd();
+        Assert.DoesNotContain(alice.Inbox, e => e.Is("a", Ns.StreamManagement));
+    }
+
     private static async Task<WireClient> ManagedLogin(TestServer server)
     {
         var alice = await WireClient.Login(server, "alice", "desk");
