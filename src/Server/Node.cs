@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Indaba.Server.Accounts;
+using Indaba.Server.Cluster;
 using Indaba.Server.Mailbox;
 using Indaba.Server.Modules;
 using Indaba.Server.Options;
@@ -77,6 +78,8 @@ internal sealed class Node
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
     public Metrics Metrics { get; }
+    /// <summary>What this node is doing.</summary>
+    public Lifecycle Lifecycle { get; } = new();
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>When the server was started.</summary>

@@ -62,6 +62,8 @@ internal sealed record ServerOptions
 
     public LoggingOptions Logging { get; init; } = new();
 
+    public DatabaseOptions Database { get; init; } = new();
+
     public ClusterOptions Cluster { get; init; } = new();
 
     public ContactOptions Contacts { get; init; } = new();
@@ -194,7 +196,17 @@ internal sealed record LoggingOptions
     public IReadOnlyDictionary<string, LogLevel> Categories { get; init; } = new Dictionary<string, LogLevel>();
 }
 
-/// <summary>This node among others (Orleans).</summary>
+/// <summary>Where messages and accounts are kept.</summary>
+internal sealed record DatabaseOptions
+{
+    /// <summary>
+    /// A PostgreSQL connection string as Npgsql takes it (<c>Host=db;Database=indaba;Username=indaba;Password=...</c>). Every
+    /// node with the same database is a node of the same cluster. Default none: an SQLite file in the data folder, and one node.
+    /// </summary>
+    [Restart, Secret] public string? PostgreSql { get; init; }
+}
+
+/// <summary>This node among others (Orleans). Nodes are anonymous: whoever has the database is in.</summary>
 internal sealed record ClusterOptions
 {
     /// <summary>Port between nodes; 0 (default) takes any free one, so that two servers on one host never collide.</summary>
