@@ -42,6 +42,7 @@ internal sealed class Node
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
         Metrics = new Metrics(meters, Sessions, mailbox);
+        Admission = new Admission(() => Options.Limits, time, meters);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -78,6 +79,8 @@ internal sealed class Node
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
     public Metrics Metrics { get; }
+    /// <summary>How many log in at a time.</summary>
+    public Admission Admission { get; }
     /// <summary>What this node is doing.</summary>
     public Lifecycle Lifecycle { get; } = new();
     /// <summary>The sessions of this node.</summary>
@@ -122,6 +125,8 @@ internal sealed class Node
         if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
     }
 
+    /// <summary>True once new clients are better served elsewhere: the node drains or stops.</summary>
+    public bool IsLeaving => Lifecycle.State is NodeState.Draining or NodeState.Stopping;
     /// <summary>True once the node is on its way down: nothing new begins.</summary>
     public bool Stopping => StopToken.IsCancellationRequested;
 }
