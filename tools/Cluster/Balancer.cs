@@ -29,9 +29,9 @@ internal sealed class Balancer(string folder, BalancerPlace place, Func<string> 
         var program = ChildProcess.Find("haproxy") ?? throw new ClusterException(Missing);
         Directory.CreateDirectory(folder);
         await System.IO.File.WriteAllTextAsync(File, configure());
-        await ChildProcess.Run([program, "-c", "-q", "-f", File]);
+        await ChildProcess.Run([program, "-c", "-q", "-f", File], environment: place.Environment(folder));
         // -W: a master that starts a new worker for a new file while the old one serves what it has.
-        _process = ChildProcess.Start([program, "-W", "-db", "-f", File], Path.Combine(folder, "log"));
+        _process = ChildProcess.Start([program, "-W", "-db", "-f", File], Path.Combine(folder, "log"), environment: place.Environment(folder));
         await AwaitListening(_process);
     }
 
@@ -39,7 +39,7 @@ internal sealed class Balancer(string folder, BalancerPlace place, Func<string> 
     public async Task Reload()
     {
         await System.IO.File.WriteAllTextAsync(File, configure());
-        await ChildProcess.Run([ChildProcess.Find("haproxy")!, "-c", "-q", "-f", File]);
+        await ChildProcess.Run([ChildProcess.Find("haproxy")!, "-c", "-q", "-f", File], environment: place.Environment(folder));
         _process?.Signal(ChildProcess.SigUser2);
     }
 

@@ -14,7 +14,7 @@ internal sealed record ClusterOptions
     /// <summary>Nodes at the start.</summary>
     public int Nodes { get; init; } = 3;
     /// <summary>Where clients connect.</summary>
-    public BalancerPlace Balancer { get; init; } = new(IPAddress.Loopback, 5222, 5223, 5280);
+    public BalancerPlace Balancer { get; init; } = new(IPAddress.Loopback, 5222, 5223, 5280, 5281, 8404);
     /// <summary>The first port of what clients do not see: the database, and ten for each node.</summary>
     public int BasePort { get; init; } = 16000;
     /// <summary>Connections that the database takes. 100 is PostgreSQL's own default.</summary>
@@ -44,7 +44,7 @@ internal sealed record ClusterOptions
     public ClusterOptions OnFreePorts()
     {
         var first = FreeRange(120);
-        return this with { BasePort = first + 10, Balancer = Balancer with { C2s = first, Tls = first + 1, Http = first + 2 } };
+        return this with { BasePort = first + 10, Balancer = Balancer with { C2s = first, Tls = first + 1, Http = first + 2, Https = first + 3, Stats = first + 4 } };
     }
 
     private static readonly string[] Configurations = ["Release", "Debug"];

@@ -13,7 +13,7 @@ internal sealed class ClusterRun : IAsyncDisposable
     private ClusterRun(ClusterOptions options, PostgresServer database, ClusterSettings settings)
     {
         (_options, Database, _settings) = (options, database, settings);
-        Balancer = new Balancer(Path.Combine(options.Folder, "haproxy"), options.Balancer, () => BalancerFile.Write(options.Balancer, Nodes.Select(n => (n.Number, n.Place))));
+        Balancer = new Balancer(Path.Combine(options.Folder, "haproxy"), options.Balancer, () => BalancerFile.Write(BalancerFile.Shipped(), [.. Nodes.Select(n => (n.Number, n.Place))]));
     }
 
     /// <summary>The database.</summary>
@@ -128,6 +128,7 @@ internal sealed class ClusterRun : IAsyncDisposable
         {
             Server = options.Server,
             File = file,
+            Balancers = options.Networks ? [Networks.Clients, Networks.Balancer] : [IPAddress.Loopback],
             Arguments = options.Arguments,
             // Not on the command line, which everybody on the machine can read.
             Environment = new Dictionary<string, string>(options.Environment) { ["INDABA_DATABASE__POSTGRESQL"] = database.ConnectionString },

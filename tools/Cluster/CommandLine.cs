@@ -18,7 +18,7 @@ internal sealed record CommandLine
     public int Nodes { get; init; } = 3;
     /// <summary>The balancer's address for clients.</summary>
     public IPAddress Address { get; init; } = IPAddress.Loopback;
-    /// <summary>Added to the ports 5222, 5223 and 5280, should they be taken.</summary>
+    /// <summary>Added to the ports of the balancer, should they be taken.</summary>
     public int PortOffset { get; init; }
     /// <summary>The first port of database and nodes.</summary>
     public int BasePort { get; init; } = 16000;
@@ -43,7 +43,7 @@ internal sealed record CommandLine
           --folder DIR    where everything is kept (data/cluster)
           --detach        up: in the background
           --address A     the address clients connect to (127.0.0.1)
-          --port-offset N added to 5222, 5223 and 5280
+          --port-offset N added to 5222, 5223, 5280, 5281 and 8404
           --base-port N   the first port of database and nodes (16000)
           -- ...          up: further arguments for indaba run
         """;
@@ -95,7 +95,7 @@ internal sealed record CommandLine
         Server = ClusterOptions.BuiltServer(),
         Nodes = Nodes,
         BasePort = BasePort,
-        Balancer = new BalancerPlace(Address, 5222 + PortOffset, 5223 + PortOffset, 5280 + PortOffset),
+        Balancer = new BalancerPlace(Address, 5222 + PortOffset, 5223 + PortOffset, 5280 + PortOffset, 5281 + PortOffset, 8404 + PortOffset),
         Arguments = Arguments,
     };
 

@@ -7,10 +7,10 @@ namespace Indaba.Cluster;
 /// <param name="C2s">TCP with STARTTLS.</param>
 /// <param name="Tls">TCP with direct TLS.</param>
 /// <param name="Http">HTTP, WebSocket, health.</param>
+/// <param name="Https">HTTP with TLS.</param>
 /// <param name="Silo">The engine's port between nodes.</param>
-/// <param name="Link">The port of the links between nodes.</param>
 /// <param name="Agent">The port of HAProxy's agent-check.</param>
-internal sealed record NodePlace(IPAddress Address, int C2s, int Tls, int Http, int Silo, int Link, int Agent);
+internal sealed record NodePlace(IPAddress Address, int C2s, int Tls, int Http, int Https, int Silo, int Agent);
 
 /// <summary>
 /// One node: <c>indaba run</c> with the cluster's database. What ends by itself is started again, as systemd would do:
@@ -128,9 +128,11 @@ internal sealed class ServerNode(int number, string folder, NodePlace place, Clu
         return
         [
             .. settings.Server, "run", "--config", settings.File, "--data", folder, "--domain", settings.Domain, "--bind", $"{place.Address}",
-            "--c2s", N(place.C2s), "--tls", N(place.Tls), "--http", N(place.Http), "--https", "off",
+            "--c2s", N(place.C2s), "--tls", N(place.Tls), "--http", N(place.Http), "--https", N(place.Https),
             "--set", $"http.bind={place.Address}",
             "--set", $"cluster.address={place.Address}", "--set", $"cluster.siloPort={N(place.Silo)}",
+            "--set", $"cluster.agentPort={N(place.Agent)}", "--set", $"cluster.agentBind={place.Address}",
+            "--set", $"proxyProtocol.from={string.Join(',', settings.Balancers)}",
             .. settings.Arguments,
         ];
     }
@@ -143,6 +145,8 @@ internal sealed record ClusterSettings
     public required IReadOnlyList<string> Server { get; init; }
     /// <summary>The settings file of all nodes, <c>indaba.json</c>.</summary>
     public required string File { get; init; }
+    /// <summary>Whence the balancer connects.</summary>
+    public required IReadOnlyList<System.Net.IPAddress> Balancers { get; init; }
     /// <summary>The domain.</summary>
     public string Domain { get; init; } = "localhost";
     /// <summary>Further arguments of <c>indaba run</c>.</summary>
