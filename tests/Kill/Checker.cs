@@ -13,7 +13,7 @@ internal static class Checker
     public static IReadOnlyList<Finding> Judge(IReadOnlyList<Ledger> ledgers) =>
     [
         Count(ledgers, "never acknowledged", l => Enumerable.Range(1, l.Sent).Except(l.Acked).Select(n => $"{n}")),
-        Count(ledgers, Lost, l => l.Acked.Except(l.Screens.SelectMany(s => Numbers(s.Shown))).Except(Numbers(l.ReceiverArchive)).Select(n => $"{n}")),
+        Count(ledgers, Lost, l => LostOf(l).Select(n => $"{n}")),
         Devices(ledgers, "acknowledged, not shown to a device", (l, s) => l.Acked.Except(Numbers(s.Shown)).Select(n => $"{n}")),
         Count(ledgers, "acknowledged, not in the receiver's archive", l => l.Acked.Except(Numbers(l.ReceiverArchive)).Select(n => $"{n}")),
         Count(ledgers, "acknowledged, not in the sender's archive", l => l.Acked.Except(Numbers(l.SenderArchive)).Select(n => $"{n}")),
@@ -40,6 +40,17 @@ internal static class Checker
         return $"| {server} | {ledgers.Sum(l => l.AckedCount):N0} | {findings[Lost]} | {findings[StoredTwice]} | {findings[OutOfOrder]} | {findings[ShownTwice]} | {findings[ShownOutOfOrder]} |";
     }
 
+    /// <summary>The numbers of acknowledged messages that are nowhere: neither shown nor archived.</summary>
+    public static IEnumerable<int> LostOf(Ledger ledger) => ledger.Acked.Except(ledger.Screens.SelectMany(s => Numbers(s.Shown))).Except(Numbers(ledger.ReceiverArchive));
+
+    /// <summary>The numbers of messages that were stored or shown twice.</summary>
+    public static IEnumerable<int> DoubledOf(Ledger ledger) =>
+        Second(ledger.ReceiverArchive).Concat(Second(ledger.SenderArchive)).Concat(ledger.Screens.SelectMany(s => Second(s.Shown)));
+
+    /// <summary>The numbers of messages that were stored or shown after a later one.</summary>
+    public static IEnumerable<int> DisorderedOf(Ledger ledger) =>
+        Late(ledger.ReceiverArchive).Concat(Late(ledger.SenderArchive)).Concat(ledger.Screens.SelectMany(s => Late(s.Shown))).Select(l => l.Number);
+
     private static Finding Devices(IReadOnlyList<Ledger> ledgers, string name, Func<Ledger, Screen, IEnumerable<string>> cases) =>
         Count(ledgers, name, l => l.Screens.SelectMany(s => cases(l, s).Select(c => l.Screens.Count == 1 ? c : $"{c} on {s.Name}")));
 
@@ -60,18 +71,21 @@ internal static class Checker
 
     private static IEnumerable<int> Numbers(IEnumerable<Sighting> seen) => seen.Select(s => s.Number);
 
-    private static IEnumerable<string> Twice(IEnumerable<Sighting> seen) =>
-        seen.GroupBy(s => s.OriginId).SelectMany(g => g.Skip(1)).Select(s => $"{s.Number}");
+    private static IEnumerable<string> Twice(IEnumerable<Sighting> seen) => Second(seen).Select(n => $"{n}");
+
+    private static IEnumerable<string> Inversions(IEnumerable<Sighting> seen) => Late(seen).Select(l => $"{l.Number} after {l.Highest}");
+
+    private static IEnumerable<int> Second(IEnumerable<Sighting> seen) => seen.GroupBy(s => s.OriginId).SelectMany(g => g.Skip(1)).Select(s => s.Number);
 
     /// <summary>Messages that stand after one with a higher number. A second copy is counted elsewhere and not here.</summary>
-    private static IEnumerable<string> Inversions(IEnumerable<Sighting> seen)
+    private static IEnumerable<(int Number, int Highest)> Late(IEnumerable<Sighting> seen)
     {
         var highest = 0;
         var known = new HashSet<int>();
         foreach (var s in seen)
         {
             if (!known.Add(s.Number)) continue;
-            if (s.Number < highest) yield return $"{s.Number} after {highest}";
+            if (s.Number < highest) yield return (s.Number, highest);
             highest = Math.Max(highest, s.Number);
         }
     }

@@ -16,6 +16,7 @@ internal sealed class Ledger(int pair, params IReadOnlyList<Screen> screens)
     private readonly List<string> _originIds = []; // index 0 is message 1
     private readonly HashSet<int> _acked = [];
     private readonly List<Serving> _watches = [];
+    private readonly Transit _transit = new(screens.Where(s => s.IsSteady));
 
     /// <summary>The sender's account.</summary>
     public string Sender { get; } = $"sender{pair}";
@@ -67,6 +68,7 @@ internal sealed class Ledger(int pair, params IReadOnlyList<Screen> screens)
         lock (_lock)
         {
             _originIds.Add(System.Security.Cryptography.RandomNumberGenerator.GetHexString(24, lowercase: true));
+            _transit.OnMade(_originIds.Count);
             return _originIds.Count;
         }
     }
@@ -87,7 +89,7 @@ internal sealed class Ledger(int pair, params IReadOnlyList<Screen> screens)
         lock (_lock)
         {
             _acked.Add(number);
-            _watches.RemoveAll(w => w.OnAcked(number));
+            if (_transit.OnAcked(number)) _watches.RemoveAll(w => w.OnThrough(number));
         }
     }
 
@@ -95,7 +97,10 @@ internal sealed class Ledger(int pair, params IReadOnlyList<Screen> screens)
     public void Receive(Screen screen, Sighting seen)
     {
         if (!screen.Show(seen)) return;
-        lock (_lock) _watches.RemoveAll(w => w.OnShown(screen, seen.Number));
+        lock (_lock)
+        {
+            if (_transit.OnShown(seen.Number, screen)) _watches.RemoveAll(w => w.OnThrough(seen.Number));
+        }
     }
 
     /// <summary>Waits for the first message made from now on that is acknowledged and shown on every steady device.</summary>
@@ -103,10 +108,16 @@ internal sealed class Ledger(int pair, params IReadOnlyList<Screen> screens)
     {
         lock (_lock)
         {
-            var watch = new Serving(_originIds.Count, Screens.Where(s => s.IsSteady));
+            var watch = new Serving(_originIds.Count);
             _watches.Add(watch);
             return watch;
         }
+    }
+
+    /// <summary>The longest time that one of these messages took from the sender to every steady device and back.</summary>
+    public TimeSpan LongestDelay(int after, int upTo)
+    {
+        lock (_lock) return _transit.Longest(after, upTo);
     }
 
     /// <summary>Notes a protocol fault.</summary>

@@ -9,7 +9,7 @@ namespace Indaba.Cluster;
 /// </summary>
 internal static class Networks
 {
-    private const string Bridge = "cluster", Inside = "INDABA_OWN_NETWORK";
+    private const string Bridge = "cluster", Inside = "FAULTS_OWN_NETWORK";
 
     /// <summary>Where clients are, and whence the balancer goes to the nodes.</summary>
     public static IPAddress Clients { get; } = IPAddress.Parse("10.77.0.1");

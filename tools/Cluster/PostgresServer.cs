@@ -91,6 +91,8 @@ internal sealed partial class PostgresServer : IAsyncDisposable
             var data = Path.Combine(folder, "data");
             // The C locale sorts bytes: the same on every machine, and faster.
             await Run([.. Demotion, Path.Combine(Binaries, "initdb"), "-D", data, "-U", Administrator, "--pwfile", passwordFile, "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions"]).ConfigureAwait(false);
+            // Written over and not replaced, so that it stays the server's own file.
+            await File.WriteAllTextAsync(Path.Combine(data, "pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\nhost all all samenet scram-sha-256\n").ConfigureAwait(false);
         }
         return new PostgresServer(folder, await File.ReadAllTextAsync(passwordFile).ConfigureAwait(false), disposable)
         {
