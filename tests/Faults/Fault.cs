@@ -84,7 +84,7 @@ internal static class Catalogue
         yield return new Fault("database's disk full", Part.Database, From.Healing, Seconds(5), Seconds(10))
         {
             NeedsDisk = true,
-            Inject = s => Now(s.Target.Disk!.Fill),
+            Inject = s => s.Target.Disk!.Fill(),
             Heal = async s =>
             {
                 s.Target.Disk!.Free();

@@ -41,8 +41,9 @@ static async Task<int> Run(string[] args, FaultOptions options)
     {
         code = await Break(target, options, faults);
     }
+    if (disk is not null) await disk.DisposeAsync();
     if (code != 0 || options.Folder is not null) Console.Error.WriteLine($"logs and data: {folder}");
-    else if (disk is null) Directory.Delete(folder, recursive: true);
+    else Directory.Delete(folder, recursive: true);
     return code;
 }
 

@@ -3,7 +3,7 @@ using Indaba.Cluster;
 namespace Indaba.Faults;
 
 /// <summary>A file system of its own, small enough to be filled up: an ext4 image, or memory where loop devices are missing.</summary>
-internal sealed class SmallDisk
+internal sealed class SmallDisk : IAsyncDisposable
 {
     private const long Size = 3L << 30;
 
@@ -11,8 +11,6 @@ internal sealed class SmallDisk
 
     /// <summary>Where it is mounted.</summary>
     public string Folder { get; }
-
-    private string Ballast => Path.Combine(Folder, "ballast");
 
     /// <summary>Makes and mounts it. The mount belongs to this program's own mount namespace and goes with it.</summary>
     public static async Task<SmallDisk> Mount(string folder)
@@ -34,9 +32,12 @@ internal sealed class SmallDisk
     }
 
     /// <summary>Leaves no byte free.</summary>
-    public void Fill()
+    public async Task Fill()
     {
-        using var file = new FileStream(Ballast, FileMode.Create, FileAccess.Write, FileShare.None, 1);
+        const long rest = 8 << 20;
+        var free = new DriveInfo(Folder).AvailableFreeSpace;
+        if (free > 2 * rest) await ChildProcess.Run(["fallocate", "-l", $"{free - rest}", Path.Combine(Folder, "ballast1")]);
+        using var file = new FileStream(Path.Combine(Folder, "ballast2"), FileMode.Create, FileAccess.Write, FileShare.None, 1);
         var piece = new byte[1 << 20];
         for (var size = piece.Length; size >= 512; size /= 2)
         {
@@ -56,5 +57,15 @@ internal sealed class SmallDisk
     }
 
     /// <summary>Gives the room back.</summary>
-    public void Free() => File.Delete(Ballast);
+    public void Free()
+    {
+        File.Delete(Path.Combine(Folder, "ballast1"));
+        File.Delete(Path.Combine(Folder, "ballast2"));
+    }
+
+    /// <summary>Takes it away; nobody may use it any more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await ChildProcess.Run(["umount", Folder]);
+    }
 }
