@@ -46,6 +46,9 @@ internal sealed class Relays(Node node, NodeLinks links)
         return null;
     }
 
+    /// <summary>The devices that are connected here and have their session elsewhere.</summary>
+    public ICollection<GatewayRelay> Gateways => _gateways.Values;
+
     internal void Remove(GatewayRelay relay) => _gateways.TryRemove(relay.Id, out _);
 
     // --- at the owner ---
