@@ -17,7 +17,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Indaba.Server;
 
 /// <summary>The listeners; their end points are known once they are bound.</summary>
-internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https)
+internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https, ListenOptions? Agent)
 {
     /// <summary>The port of a listener, or null when it is off.</summary>
     public static int? Of(ListenOptions? listener) => listener?.IPEndPoint?.Port;
@@ -27,6 +27,8 @@ internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptio
 internal sealed class ServerHost : IAsyncDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(6), CloseLimit = TimeSpan.FromSeconds(3); // the whole stop stays under 10 s
+    /// <summary>Connections that the system holds for us while none is accepted; the default of 512 makes clients of a dead node wait for a second SYN.</summary>
+    private const int Backlog = 4096;
     private readonly CancellationTokenSource _stop = new();
     private readonly WebApplication _app;
     private readonly Database _database;
@@ -71,6 +73,10 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
         builder.Services.AddSingleton<TcpHandler>();
+        builder.Services.AddSingleton<ProxyProtocol>();
+        builder.Services.AddSingleton<LoadGauge>();
+        builder.Services.AddSingleton<AgentCheck>();
+        if (options.Cluster.AgentPort.IsOn) builder.Services.AddHostedService(services => services.GetRequiredService<LoadGauge>());
         builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<NodeServiceClient>, () => services.GetRequiredService<Orleans.Runtime.ILocalSiloDetails>().SiloAddress, services.GetRequiredService<IMeterFactory>(), database, mailbox)
         {
             LoginSecret = secret,
@@ -81,7 +87,7 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Host.UseOrleans(silo => silo.AddNode(options));
         builder.Services.AddHostedService<Membership>();
         Ports? ports = null;
-        builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
+        builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.Backlog = Backlog).ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
 
         var app = builder.Build();
         var node = app.Services.GetRequiredService<Node>();
@@ -99,6 +105,7 @@ internal sealed class ServerHost : IAsyncDisposable
         await app.StartAsync(cancel).ConfigureAwait(false);
         node.Address.Bound(Ports.Of(ports?.Http), Ports.Of(ports?.Https));
         health.Accepting = true;
+        node.Lifecycle.Advance(NodeState.Serving);
         return new ServerHost(app, database, mailbox, node, health, ports!, stop);
     }
 
@@ -116,6 +123,8 @@ internal sealed class ServerHost : IAsyncDisposable
         kestrel.AddServerHeader = false;
         kestrel.AddAdminSocket(options);
         var certificates = kestrel.ApplicationServices.GetRequiredService<Certificates>();
+        var proxied = kestrel.ApplicationServices.GetRequiredService<ProxyProtocol>();
+        var node = new Lazy<Node>(kestrel.ApplicationServices.GetRequiredService<Node>);
         ListenOptions? On(IReadOnlyList<string> bind, ListenPort port, Action<ListenOptions> configure)
         {
             ListenOptions? last = null;
@@ -123,10 +132,11 @@ internal sealed class ServerHost : IAsyncDisposable
             return last;
         }
         return new Ports(
-            On(options.Bind, options.C2s.Port, l => l.UseConnectionHandler<TcpHandler>()),
-            On(options.Bind, options.Tls.Port, l => l.UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
-            On(options.Http.Bind, options.Http.Port, _ => { }),
-            On(options.Bind, options.Https.Port, l => l.UseHttps(certificates.Https)));
+            On(options.Bind, options.C2s.Port, l => proxied.Guard(l).UseConnectionHandler<TcpHandler>()),
+            On(options.Bind, options.Tls.Port, l => proxied.Guard(l).UseLoginDoor(() => node.Value.Admission).UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
+            On(options.Http.Bind, options.Http.Port, l => proxied.Guard(l)),
+            On(options.Bind, options.Https.Port, l => proxied.Guard(l).UseHttps(certificates.Https)),
+            On(options.Cluster.AgentBind, options.Cluster.AgentPort, l => l.UseConnectionHandler<AgentCheck>()));
     }
 
     /// <summary>A secret of the data folder (see ScramKeys.Fake): made once, the same after every restart.</summary>
@@ -158,6 +168,7 @@ internal sealed class ServerHost : IAsyncDisposable
         try
         {
             Node.Sessions.Sweep();
+            Node.Admission.Sweep();
             if (tick % 20 == 0) Node.Sessions.CheckAlive();
             if (tick % 2400 == 0) _ = TrimAsync();
         }
@@ -190,6 +201,7 @@ internal sealed class ServerHost : IAsyncDisposable
     {
         using var limit = new CancellationTokenSource(StopLimit, Node.Time);
         _health.Accepting = false;
+        Node.Lifecycle.Advance(NodeState.Stopping);
         await _stop.CancelAsync().ConfigureAwait(false);
         await _sweep.ConfigureAwait(false);
         try

@@ -66,6 +66,8 @@ internal sealed record ServerOptions
 
     public ClusterOptions Cluster { get; init; } = new();
 
+    public ProxyProtocolOptions ProxyProtocol { get; init; } = new();
+
     public ContactOptions Contacts { get; init; } = new();
 }
 
@@ -217,6 +219,35 @@ internal sealed record ClusterOptions
 
     /// <summary>The address at which other nodes reach this one. Default loopback: a single node talks to nobody.</summary>
     [Restart] public string Address { get; init; } = IPAddress.Loopback.ToString();
+
+    /// <summary>Port that answers HAProxy's agent-check with this node's load and state. Default off: a single node has no balancer.</summary>
+    [Restart] public ListenPort AgentPort { get; init; } = ListenPort.Off;
+
+    /// <summary>Addresses for <see cref="AgentPort"/>. Default <c>localhost</c>: it tells how loaded the node is, which is nobody's business but the balancer's.</summary>
+    [Restart] public IReadOnlyList<string> AgentBind { get; init; } = ["localhost"];
+
+    /// <summary>
+    /// Sessions at which this node counts as full for the balancer. Default 0: what its memory holds at 96 kB each (measured:
+    /// 58 kB with TLS; the rest is for bursts). It refuses none.
+    /// </summary>
+    [Bounds(0, 100_000_000)] public int Sessions { get; init; }
+
+    /// <summary>
+    /// Seconds without the database until the agent-check says <c>down</c>, at which the balancer cuts the node's sessions.
+    /// Default 10: longer than PostgreSQL takes to restart or fail over, for until then acks wait and nobody need reconnect.
+    /// </summary>
+    [Bounds(0, 3_600)] public int DatabaseSeconds { get; init; } = 10;
+}
+
+/// <summary>The PROXY protocol (version 2): a balancer says whose connection it forwards.</summary>
+internal sealed record ProxyProtocolOptions
+{
+    /// <summary>
+    /// Addresses or networks of balancers. Every connection from them, on all ports but the agent's, must begin with a
+    /// PROXY header, which is believed: client address, and whether TLS ended there. Default none: whoever is in this list
+    /// can pretend to be any address.
+    /// </summary>
+    [Restart] public IReadOnlyList<string> From { get; init; } = [];
 }
 
 /// <summary>Whom to write to about this server, published by XEP-0157. URIs such as <c>mailto:</c>, <c>xmpp:</c>, <c>https:</c>. None by default.</summary>
