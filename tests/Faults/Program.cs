@@ -24,6 +24,7 @@ static async Task<int> Run(string[] args, FaultOptions options)
         foreach (var fault in Catalogue.All(options)) Console.WriteLine($"{fault.Name}{(fault.NeedsNetworks || fault.NeedsDisk ? "  (needs root)" : "")}");
         return 0;
     }
+    if (options.Server == "ejabberd") options = options with { Nodes = 1 };
     var networks = !options.Plain && options.Server == "indaba" && Networks.Lacking() is null;
     if (networks && !Networks.IsInside) return await Networks.Enter(args);
     if (!options.Plain && options.Server == "indaba" && Networks.Lacking() is { } lacking) Console.WriteLine($"skipped: {lacking}, and a small disk to fill up too");
@@ -50,6 +51,7 @@ static async Task<int> Run(string[] args, FaultOptions options)
 static async Task<Target> Start(FaultOptions options, string folder, bool networks, SmallDisk? disk) => options.Server switch
 {
     "indaba" => await IndabaTarget.Start(options, folder, networks, disk),
+    "ejabberd" => await EjabberdTarget.Start(folder),
     _ => throw new FormatException($"unknown server {options.Server}"),
 };
 
