@@ -41,7 +41,7 @@ internal sealed class Node
         Invitations.Accepted = Presence.Befriending.AcceptedAsync;
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
-        Metrics = new Metrics(meters, Sessions, mailbox);
+        Metrics = new Metrics(meters, this);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -80,6 +80,10 @@ internal sealed class Node
     public Metrics Metrics { get; }
     /// <summary>What this node is doing.</summary>
     public Lifecycle Lifecycle { get; } = new();
+    /// <summary>True when other nodes may have the same database.</summary>
+    public bool InCluster => Options.Database.PostgreSql is not null;
+    /// <summary>True once the balancer has had its time to take this node out: whoever still comes is sent to another one.</summary>
+    public bool SendsAway { get; set; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>When the server was started.</summary>

@@ -37,8 +37,11 @@ internal static class Validation
             foreach (var item in list.Where(i => i is not ("*" or "localhost") && !IPAddress.TryParse(i, out _)))
                 yield return $"'{key}' takes addresses such as 192.0.2.1 or ::1, or * for all of them, not '{item}'";
         }
-        foreach (var item in options.Http.TrustedProxies.Where(i => !IPAddress.TryParse(i, out _) && !IPNetwork.TryParse(i, out _)))
-            yield return $"'http.trustedProxies' takes addresses or networks such as 10.0.0.0/8, not '{item}'";
+        foreach (var (key, list) in new[] { ("http.trustedProxies", options.Http.TrustedProxies), ("http.metricsFrom", options.Http.MetricsFrom) })
+        {
+            foreach (var item in list.Where(i => !IPAddress.TryParse(i, out _) && !IPNetwork.TryParse(i, out _)))
+                yield return $"'{key}' takes addresses or networks such as 10.0.0.0/8, not '{item}'";
+        }
         if (!IPAddress.TryParse(options.Cluster.Address, out _)) yield return $"'cluster.address' is an address such as 10.0.0.5, not '{options.Cluster.Address}'";
     }
 
