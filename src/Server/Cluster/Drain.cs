@@ -44,7 +44,11 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
         lock (_lock)
         {
             _stops |= stop;
-            _run ??= Task.Run(RunAsync);
+            if (_run is null)
+            {
+                _phase = "notice";
+                _run = Task.Run(RunAsync);
+            }
             if (_phase == "drained" && _stops) _stopAsked.TrySetResult();
         }
     }
@@ -64,9 +68,9 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_cancel.IsCancellationRequested) return;
         await _cancel.CancelAsync().ConfigureAwait(false);
         if (_run is not null) await _run.ConfigureAwait(false);
-        _cancel.Dispose();
     }
 
     private async Task RunAsync()
@@ -93,12 +97,14 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
         {
             // Those that are waiting for resumption first: nobody notices.
             var sessions = node.Sessions.All.OrderByDescending(s => s.State == SessionState.Detached).ToArray();
-            var share = left <= 1 ? sessions.Length : (sessions.Length + left - 1) / left;
-            foreach (var session in sessions.Take(share)) _ = EndAsync(session);
+            foreach (var session in sessions.Take(Share(sessions.Length, left))) _ = EndAsync(session);
             await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false);
         }
         _phase = "drained";
     }
+
+    /// <summary>How many of so many sessions go in one of the turns that are left: all in the last, and in those after it.</summary>
+    internal static int Share(int sessions, int turnsLeft) => turnsLeft <= 1 ? sessions : (sessions + turnsLeft - 1) / turnsLeft;
 
     private bool IsEmpty => node.Sessions.Count == 0 && Volatile.Read(ref _ending) == 0;
 

@@ -54,7 +54,8 @@ internal sealed partial class NodeRegistry : IAsyncDisposable
     {
         var (rows, now) = await _store.ListAsync(cancel).ConfigureAwait(false);
         var others = rows.Where(r => r.Name != _node.Name).Select(r => new NodeView(r, now - r.BeatAt > Patience ? now - r.BeatAt : null, IsThis: false));
-        return [.. others.Append(new NodeView(_current with { State = Word(_node.Lifecycle.State), BeatAt = now }, null, IsThis: true)).OrderBy(v => v.Row.StartedAt).ThenBy(v => v.Row.Name, StringComparer.Ordinal)];
+        var own = _current with { State = Word(_node.Lifecycle.State), BeatAt = now, Sessions = _node.Sessions.Count, Accounts = _node.Accounts.Count, Queue = _node.Mailbox.QueueLength };
+        return [.. others.Append(new NodeView(own, null, IsThis: true)).OrderBy(v => v.Row.StartedAt).ThenBy(v => v.Row.Name, StringComparer.Ordinal)];
     }
 
     /// <summary>Ends, and takes this node's row away if the database lets it: who leaves in order is not missed.</summary>

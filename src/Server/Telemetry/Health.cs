@@ -72,7 +72,6 @@ internal sealed class Health(Database database, Lifecycle lifecycle) : IAsyncDis
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
-        _stop.Dispose();
     }
 
     private string State => lifecycle.State.ToString().ToLowerInvariant();
