@@ -87,14 +87,15 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
         builder.Services.AddSingleton<TcpHandler>();
-        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<IMeterFactory>(), database, mailbox)
+        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<NodeServiceClient>, () => services.GetRequiredService<Orleans.Runtime.ILocalSiloDetails>().SiloAddress, services.GetRequiredService<IMeterFactory>(), database, mailbox)
         {
             LoginSecret = secret,
             AcksBeforeCommit = Environment.GetEnvironmentVariable("UNSAFE_ACK_BEFORE_COMMIT") == "1",
             StopToken = stop.Token,
         });
         builder.Services.AddRoutingCore();
-        builder.Host.UseOrleans(silo => silo.AddLocalSilo(options.Cluster));
+        builder.Host.UseOrleans(silo => silo.AddNode(options));
+        builder.Services.AddHostedService<Membership>();
         Ports? ports = null;
         builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
 

@@ -1,64 +1,58 @@
 using Indaba.Server.Mailbox;
-using Indaba.Server.Sessions;
-using Indaba.Xmpp.Stanzas;
 
 namespace Indaba.Server.Accounts;
 
+/// <summary>How an append ended.</summary>
+internal enum AppendEnd
+{
+    /// <summary>It is on disk.</summary>
+    Committed,
+    /// <summary>It is not, and will not be.</summary>
+    Failed,
+    /// <summary>Another node holds the account now: the entry must go there.</summary>
+    Lost,
+}
+
 /// <summary>
-/// One message on its way to the disk: the recipient's entry and the sender's, committed together. Only its end lets the
-/// sender's <c>h</c> move and the devices see it.
+/// One copy of a message on its way to the disk, in the log of one account. Only its end lets the sender's <c>h</c> move
+/// and the devices see it.
 /// </summary>
 internal sealed class MessageAppend : Append
 {
-    private List<(Session Session, InboxItem Item, Action<StanzaCondition> Fail)>? _followers;
+    private List<Action<AppendEnd>>? _followers;
 
-    /// <summary>The account of <see cref="Append.First"/>.</summary>
-    public required Account FirstAccount { get; init; }
-    /// <summary>The account of <see cref="Append.Second"/>, or null.</summary>
-    public Account? SecondAccount { get; init; }
-    /// <summary>The session that sent it, or null for the server itself.</summary>
-    public Session? Origin { get; init; }
-    /// <summary>The sender's place in its order of work.</summary>
-    public InboxItem? Item { get; init; }
-    /// <summary>How a failure is told to the sender.</summary>
-    public required Action<StanzaCondition> Fail { get; init; }
-    /// <summary>The window keys to forget if it fails: of the first and second account.</summary>
-    public UInt128? FirstKey { get; init; }
-    public UInt128? SecondKey { get; init; }
+    /// <summary>Whose log.</summary>
+    public required Account Account { get; init; }
+    /// <summary>Told the end, after the devices were offered the entry.</summary>
+    public required Action<AppendEnd> Ended { get; init; }
+    /// <summary>The key in the account's window, to forget if it fails.</summary>
+    public UInt128? Key { get; init; }
 
-    /// <summary>The same send came again while this one was on its way: it ends with this one.</summary>
-    public void Follow(Session session, InboxItem item, Action<StanzaCondition> fail) => (_followers ??= []).Add((session, item, fail));
+    /// <summary>The same send came again while this one was on its way: it ends with this one. Under the account's lock.</summary>
+    public void Follow(Action<AppendEnd> ended) => (_followers ??= []).Add(ended);
 
     /// <inheritdoc/>
     public override void Committed()
     {
-        End(committed: true);
-        foreach (var session in FirstAccount.Sessions) session.Offer(First);
-        if (SecondAccount is not null) foreach (var session in SecondAccount.Sessions) session.Offer(Second!);
-        Finish();
+        Account.EndAppend(Entry.Seq, committed: true);
+        foreach (var session in Account.Sessions) session.Offer(Entry);
+        Tell(AppendEnd.Committed);
     }
 
     /// <inheritdoc/>
     public override void Failed(Exception error)
     {
-        lock (FirstAccount.Lock) if (FirstKey is { } key) FirstAccount.Window.Forget(key);
-        if (SecondAccount is not null) lock (SecondAccount.Lock) if (SecondKey is { } key) SecondAccount.Window.Forget(key);
-        End(committed: false);
-        Fail(StanzaCondition.ResourceConstraint);
-        foreach (var follower in _followers ?? []) follower.Fail(StanzaCondition.ResourceConstraint);
-        Finish();
+        if (Key is { } key) lock (Account.Lock) Account.Window.Forget(key);
+        Account.EndAppend(Entry.Seq, committed: false);
+        var lost = error is SequenceException;
+        if (lost) Account.Lose();
+        Tell(lost ? AppendEnd.Lost : AppendEnd.Failed);
     }
 
-    private void End(bool committed)
+    private void Tell(AppendEnd end)
     {
-        FirstAccount.EndAppend(First.Seq, committed);
-        SecondAccount?.EndAppend(Second!.Seq, committed);
-    }
-
-    private void Finish()
-    {
-        if (Origin is not null && Item is not null) Origin.Inbox.Complete(Item);
+        Ended(end);
         if (_followers is null) return;
-        foreach (var (session, item, _) in _followers) session.Inbox.Complete(item);
+        foreach (var follower in _followers) follower(end);
     }
 }

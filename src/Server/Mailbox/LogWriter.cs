@@ -34,21 +34,6 @@ internal sealed class LogWriter(LogTail tail) : IBatchPart
         }
     }
 
-    /// <summary>Removes the entry written last.</summary>
-    public void UndoLast(StoreConnection connection)
-    {
-        tail.UnstageLast();
-        var delete = connection.Prepare("DELETE FROM log WHERE pos = (SELECT max(pos) FROM log)");
-        try
-        {
-            delete.Step();
-        }
-        finally
-        {
-            delete.Reset();
-        }
-    }
-
     public bool Wants(Moment moment) => false;
 
     public void Write(StoreConnection connection, Moment moment) { }

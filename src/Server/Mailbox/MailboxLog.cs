@@ -74,6 +74,17 @@ internal sealed partial class MailboxLog : IAsyncDisposable
         else _database.Writer.Enqueue(append);
     }
 
+    /// <summary>
+    /// Claims an account's log for this node and tells where it stands: from now on appends of a former claim are refused.
+    /// </summary>
+    /// <param name="tail">How many of the last entries' keys are wanted.</param>
+    public async Task<LogHead> OpenAsync(long account, int tail, CancellationToken cancel = default)
+    {
+        var last = await LastSeqAsync(account, cancel).ConfigureAwait(false);
+        var cursors = await Cursors.LoadAsync(account, cancel).ConfigureAwait(false);
+        return new LogHead(0, last, cursors, last == 0 ? [] : await TailKeysAsync(account, tail, cancel).ConfigureAwait(false));
+    }
+
     /// <summary>The highest number of an account's log (those on their way to the disk included), 0 when it never had one.</summary>
     public Task<long> LastSeqAsync(long account, CancellationToken cancel = default) =>
         _tail.Find(account) is { } tail

@@ -32,6 +32,7 @@ internal sealed class Inbox(int bound)
     private TaskCompletionSource? _room, _empty;
     private uint _handled;
     private int _waiting;
+    private bool _abandoned;
 
     /// <summary>How many stanzas were handled to their end, modulo 2^32: the <c>h</c> of XEP-0198.</summary>
     public uint Handled { get { lock (_lock) return _handled; } }
@@ -43,7 +44,7 @@ internal sealed class Inbox(int bound)
     {
         lock (_lock)
         {
-            if (_items.Count == 0) return Task.CompletedTask;
+            if (_items.Count == 0 || _abandoned) return Task.CompletedTask;
             return (_empty ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
@@ -82,9 +83,23 @@ internal sealed class Inbox(int bound)
     {
         lock (_lock)
         {
-            if (_items.Count < bound) return Task.CompletedTask;
+            if (_items.Count < bound || _abandoned) return Task.CompletedTask;
             return (_room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
+    }
+
+    /// <summary>Nothing more is acked or begun: the account is another node's now. Whoever waits goes on, and finds the session ended.</summary>
+    public void Abandon()
+    {
+        TaskCompletionSource? room, empty;
+        lock (_lock)
+        {
+            _abandoned = true;
+            (room, _room) = (_room, null);
+            (empty, _empty) = (_empty, null);
+        }
+        room?.TrySetResult();
+        empty?.TrySetResult();
     }
 
     private void Advance(InboxItem? added)
@@ -95,6 +110,7 @@ internal sealed class Inbox(int bound)
             InboxItem? head;
             lock (_lock)
             {
+                if (_abandoned) return;
                 while (_items.TryPeek(out head) && head.Done)
                 {
                     _items.Dequeue();

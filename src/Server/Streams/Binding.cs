@@ -19,6 +19,8 @@ internal sealed class Binding(Node node, ClientStream stream)
     /// <exception cref="StreamException">Anything but binding or resumption (RFC 6120 section 7.1).</exception>
     public async ValueTask TakeAsync(Element element)
     {
+        var binds = element.Is("iq", Ns.Client) && element.Child("bind", Ns.Bind) is not null;
+        if ((binds || element.Is("resume", Ns.StreamManagement)) && await HandOverAsync(new Element(HandOver, "").Add(element)).ConfigureAwait(false)) return;
         if (element.Is("resume", Ns.StreamManagement))
         {
             var failed = await ResumeAsync(element, null).ConfigureAwait(false);
@@ -36,6 +38,28 @@ internal sealed class Binding(Node node, ClientStream stream)
         {
             throw new StreamException(StreamCondition.NotAuthorized, "bind a resource first");
         }
+    }
+
+    /// <summary>What is handed over: the element that asks for a session, or the beginning of a SASL2 success with what it was asked with.</summary>
+    public const string HandOver = "hand-over";
+
+    /// <summary>
+    /// When another node holds the account, hands the stream over to it: its session lives there, and this node becomes
+    /// its gateway. False when the stream goes on here.
+    /// </summary>
+    public async ValueTask<bool> HandOverAsync(Element handOver)
+    {
+        if (stream.IsRelayed) return false; // this is the other end
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            var place = await node.Accounts.ForLoginAsync(stream.Login!.Bare).ConfigureAwait(false);
+            if (place.Owner is not { } owner) return false;
+            if (await node.Links.Relays.OpenAsync(owner, stream, handOver).ConfigureAwait(false) is not { } relay) continue;
+            stream.Relay = relay;
+            stream.Phase = Phase.Relayed;
+            return true;
+        }
+        throw new StreamException(StreamCondition.Reset, "the account is moving; come back");
     }
 
     /// <summary>RFC 6120 section 7: by the server's choice or the client's.</summary>
@@ -136,8 +160,9 @@ internal sealed class Binding(Node node, ClientStream stream)
     {
         for (var attempt = 0; attempt < 5; attempt++)
         {
-            var account = await node.Accounts.FindAsync(jid.Bare).ConfigureAwait(false);
-            if (account is null || account.Id != stream.Login!.Account.Id || node.Stopping) throw new StreamException(StreamCondition.NotAuthorized);
+            var place = await node.Accounts.ForLoginAsync(jid.Bare).ConfigureAwait(false);
+            if (place.Owner is not null) throw new StreamException(StreamCondition.Reset, "the account has moved; come back");
+            if (place.Account is not { } account || account.Id != stream.Login!.Account.Id || node.Stopping) throw new StreamException(StreamCondition.NotAuthorized);
             foreach (var old in account.Sessions.Where(s => s.Jid == jid || (device.Key.StartsWith("ua:", StringComparison.Ordinal) && s.Device.Key == device.Key)))
                 await old.EndAsync(notifyPeers: true, new StreamClosing(StreamCondition.Conflict)).ConfigureAwait(false);
             var session = new Session(node, account, jid, device, stream.Channel);

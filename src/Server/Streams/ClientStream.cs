@@ -15,6 +15,17 @@ internal enum Phase
     Authenticated,
     /// <summary>A session carries on.</summary>
     Bound,
+    /// <summary>The session is at another node: what comes is passed on to it.</summary>
+    Relayed,
+}
+
+/// <summary>A stream whose session is at another node, as its gateway sees it.</summary>
+internal interface IStreamRelay
+{
+    /// <summary>Passes on a first-level element; completes when there is room for the next.</summary>
+    ValueTask SendAsync(Element element);
+    /// <summary>The client's side has ended: cleanly, by breaking the rules of the stream, or by a connection that broke. Completes when nothing is written to the client any more.</summary>
+    Task EndAsync(bool cleanly, StreamException? fault);
 }
 
 /// <summary>
@@ -43,6 +54,10 @@ internal sealed class ClientStream
     public Phase Phase { get; set; }
     /// <summary>Who was authenticated, from then on.</summary>
     public Login? Login { get; set; }
+    /// <summary>Set when the session is at another node.</summary>
+    public IStreamRelay? Relay { get; set; }
+    /// <summary>True at the node that holds the session of a stream that came in at another one.</summary>
+    public bool IsRelayed { get; private set; }
     /// <summary>The session once it is bound or resumed.</summary>
     public Session? Session { get; set; }
     /// <summary>The address that the client claims in its stream header, unverified.</summary>
@@ -51,21 +66,40 @@ internal sealed class ClientStream
     public Accounts.Registration? Registration { get; set; }
 
     /// <summary>Runs the stream to its end. Throws nothing.</summary>
-    public async Task RunAsync(CancellationToken stopping)
+    public Task RunAsync(CancellationToken stopping) => RunAsync(null, stopping);
+
+    /// <summary>Runs a stream that another node has handed over, from after its authentication to its end. Throws nothing.</summary>
+    public Task RunRelayedAsync(Element handOver, CancellationToken stopping)
+    {
+        IsRelayed = _opened = _headerSent = true;
+        Phase = Phase.Authenticated;
+        return RunAsync(handOver, stopping);
+    }
+
+    private async ValueTask TakeOverAsync(Element handOver)
+    {
+        if (handOver.Child("success", Ns.Sasl2) is { } success)
+            await _sasl.FinishAsync(success, handOver.Child("token", Ns.Fast), handOver.Child("resume", Ns.StreamManagement), handOver.Child("bind", Ns.Bind2)).ConfigureAwait(false);
+        else await _binding.TakeAsync(handOver.Elements.First()).ConfigureAwait(false);
+    }
+
+    private async Task RunAsync(Element? handOver, CancellationToken stopping)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(_node.Options.Limits.UnauthenticatedSeconds), _node.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
         var cleanly = false;
         try
         {
+            if (handOver is not null) await TakeOverAsync(handOver).ConfigureAwait(false);
             cleanly = await LoopAsync(either.Token, stopping).ConfigureAwait(false);
-            if (cleanly) await CloseAsync(new StreamClosing()).ConfigureAwait(false);
+            if (cleanly && Relay is null) await CloseAsync(new StreamClosing()).ConfigureAwait(false);
         }
         catch (StreamException e)
         {
             _node.Metrics.Refused(Kebab.Of(e.Condition));
             _node.Log.StreamRefused(Channel.Remote?.ToString() ?? "", Kebab.Of(e.Condition), e.ErrorText);
-            await CloseAsync(new StreamClosing(e.Condition, e.ErrorText, e.Application)).ConfigureAwait(false);
+            if (Relay is { } relay) await relay.EndAsync(cleanly: false, e).ConfigureAwait(false); // the session's node writes the error
+            else await CloseAsync(new StreamClosing(e.Condition, e.ErrorText, e.Application)).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -80,6 +114,7 @@ internal sealed class ClientStream
             _node.Log.StreamFailed(Channel.Remote?.ToString() ?? "", e);
             await CloseAsync(new StreamClosing(StreamCondition.InternalServerError)).ConfigureAwait(false);
         }
+        if (Relay is { } passed) await passed.EndAsync(cleanly, null).ConfigureAwait(false);
         if (Session is { } session) await session.DetachAsync(Channel, mayResume: !cleanly).ConfigureAwait(false);
         if (_closed || Channel.IsClosing) _ = AbortLaterAsync(); // closed here, or by the session when another connection took its place
         else Channel.Abort();
@@ -96,7 +131,7 @@ internal sealed class ClientStream
     {
         while (true)
         {
-            var token = await Channel.ReadAsync(Phase == Phase.Bound ? CancellationToken.None : untilLogin).ConfigureAwait(false);
+            var token = await Channel.ReadAsync(Phase switch { Phase.Bound => CancellationToken.None, Phase.Relayed => stopping, _ => untilLogin }).ConfigureAwait(false);
             switch (token)
             {
                 case XmppToken.None:
@@ -153,6 +188,9 @@ internal sealed class ClientStream
                 break;
             case Phase.Authenticated:
                 await _binding.TakeAsync(element).ConfigureAwait(false);
+                break;
+            case Phase.Relayed:
+                await Relay!.SendAsync(element).ConfigureAwait(false);
                 break;
             default:
                 return await TakeBoundAsync(element).ConfigureAwait(false);
@@ -223,6 +261,7 @@ internal sealed class ClientStream
         try
         {
             _closed = true;
+            if (Relay is { } relay) await relay.EndAsync(cleanly: false, null).ConfigureAwait(false);
             if (Session is { } session && session.Channel == Channel)
             {
                 await session.EndAsync(notifyPeers: true, closing).ConfigureAwait(false);

@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Orleans.Runtime;
+
+namespace Indaba.Server.Cluster;
+
+/// <summary>
+/// The links of this node to all others, and what comes in over theirs. One node by itself has none, and nothing here
+/// costs it anything.
+/// </summary>
+internal sealed class NodeLinks
+{
+    private readonly ConcurrentDictionary<SiloAddress, NodeLink> _links = new();
+    private readonly ConcurrentDictionary<SiloAddress, Incoming> _incoming = new();
+    private readonly ConcurrentDictionary<SiloAddress, bool> _dead = new();
+    private readonly Lock _changing = new();
+    private readonly Func<NodeServiceClient> _services;
+    private readonly Node _node;
+    private ImmutableArray<SiloAddress> _others = [];
+
+    public NodeLinks(Node node, Func<NodeServiceClient> services, Func<SiloAddress> self)
+    {
+        (_node, _services, SelfOf) = (node, services, self);
+        Inbound = new Inbound(node, this);
+        Routes = new Routes(node, this);
+        Relays = new Relays(node, this);
+    }
+
+    private Func<SiloAddress> SelfOf { get; }
+
+    /// <summary>This node, this life of it.</summary>
+    public SiloAddress Self => field ??= SelfOf();
+
+    /// <summary>What others send here.</summary>
+    public Inbound Inbound { get; }
+    /// <summary>The ways to accounts of other nodes.</summary>
+    public Routes Routes { get; }
+    /// <summary>Devices that come in at one node and have their session at another.</summary>
+    public Relays Relays { get; }
+
+    /// <summary>The other nodes that are alive.</summary>
+    public ImmutableArray<SiloAddress> Others => _others;
+
+    /// <summary>True when there is no other node.</summary>
+    public bool IsAlone => _others.IsEmpty;
+
+    /// <summary>Open items and waiting bytes over all links, for the metrics.</summary>
+    public (int Open, long Bytes, long Batches) Load => (_links.Values.Sum(l => l.Open), _links.Values.Sum(l => (long)l.Waiting), _links.Values.Sum(l => l.Batches));
+
+    /// <summary>The link to a node. One that is dead breaks whatever is posted.</summary>
+    public NodeLink To(SiloAddress node)
+    {
+        if (_links.TryGetValue(node, out var known)) return known;
+        var link = _links.GetOrAdd(node, n => new NodeLink(n, Self, _services().Of(n), _node.Log, _node.Time));
+        if (_dead.ContainsKey(node)) link.Break();
+        return link;
+    }
+
+    /// <summary>Posts to every other node.</summary>
+    public void ToAll(LinkItem item)
+    {
+        foreach (var node in _others) To(node).Post(item);
+    }
+
+    /// <summary>The membership has changed: these are alive now, those are dead for good.</summary>
+    public void Changed(ImmutableArray<SiloAddress> alive, IReadOnlyCollection<SiloAddress> dead)
+    {
+        SiloAddress[] joined, gone;
+        lock (_changing)
+        {
+            joined = [.. alive.Except(_others)];
+            gone = [.. dead.Where(d => !_dead.ContainsKey(d) && (_others.Contains(d) || _links.ContainsKey(d) || _incoming.ContainsKey(d)))];
+            foreach (var node in gone) _dead[node] = true;
+            _others = alive;
+        }
+        foreach (var node in joined) _node.Log.NodeJoined(node.ToString());
+        foreach (var node in gone) Bury(node);
+    }
+
+    /// <summary>All that hung on a node that is dead.</summary>
+    private void Bury(SiloAddress node)
+    {
+        _node.Log.NodeGone(node.ToString());
+        try
+        {
+            Routes.Forget(node);
+            if (_links.TryGetValue(node, out var link)) link.Break();
+            Relays.Lost(node);
+            _node.Presence.Remote.Lost(node.ToString());
+            _incoming.TryRemove(node, out _);
+        }
+        catch (Exception error)
+        {
+            _node.Log.AftermathFailed(node.ToString(), error);
+        }
+    }
+
+    /// <summary>A batch has come. Entered in order; one that came before is dropped.</summary>
+    public void Take(SiloAddress from, long number, byte[] batch)
+    {
+        var incoming = _incoming.GetOrAdd(from, static _ => new Incoming());
+        lock (incoming)
+        {
+            if (number <= incoming.Last) return;
+            if (number != incoming.Last + 1) throw new InvalidOperationException($"batch {number} of {from} came after {incoming.Last}");
+            incoming.Last = number;
+            Read(from, batch);
+        }
+    }
+
+    private void Read(SiloAddress from, byte[] batch)
+    {
+        var reader = new LinkReader(batch);
+        try
+        {
+            while (!reader.AtEnd) Inbound.Take(from, ref reader);
+        }
+        catch (InvalidDataException error)
+        {
+            _node.Log.BatchUnreadable(from.ToString(), error);
+        }
+    }
+
+    /// <summary>How far a node's batches have come.</summary>
+    private sealed class Incoming
+    {
+        public long Last { get; set; }
+    }
+}
