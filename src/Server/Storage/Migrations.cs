@@ -12,6 +12,7 @@ internal static class Migrations
     [
         Accounts,
         Mailboxes,
+        Nodes,
     ];
 
     /// <summary>The version this server knows.</summary>
@@ -103,5 +104,15 @@ internal static class Migrations
         CREATE TABLE conversation (
             account {Long} NOT NULL, peer {Text} NOT NULL, delivered_seq {Long} NOT NULL, delivered_at {Long} NOT NULL,
             displayed_seq {Long} NOT NULL, displayed_at {Long} NOT NULL, PRIMARY KEY (account, peer)){Clustered};
+        """;
+
+    // What the nodes of a cluster tell each other by way of the database: who is there, and the settings that all share.
+    private const string Nodes = $"""
+        CREATE TABLE node (
+            name {Text} NOT NULL PRIMARY KEY, address {Text} NOT NULL, ports {Text} NOT NULL, version {Text} NOT NULL, roles {Text} NOT NULL,
+            state {Text} NOT NULL, started_at {Long} NOT NULL, beat_at {Long} NOT NULL, sessions {Long} NOT NULL, accounts {Long} NOT NULL,
+            cpu {Long} NOT NULL, memory {Long} NOT NULL, commit_p50 {Long} NOT NULL, commit_p99 {Long} NOT NULL, queue {Long} NOT NULL);
+        CREATE TABLE setting (name {Text} NOT NULL PRIMARY KEY, value {Text} NOT NULL, set_at {Long} NOT NULL, set_by {Text} NOT NULL);
+        CREATE TABLE setting_version (id {Long} PRIMARY KEY, version {Long} NOT NULL);
         """;
 }
