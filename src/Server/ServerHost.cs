@@ -56,7 +56,7 @@ internal sealed class ServerHost : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "indaba" });
         builder.Logging.AddIndaba(settings);
         using var early = LoggerFactory.Create(l => l.AddIndaba(settings));
-        var database = await Database.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, early, cancel).ConfigureAwait(false);
+        var database = await OpenDatabaseAsync(options, time, early, cancel).ConfigureAwait(false);
         var mailbox = await MailboxLog.OpenAsync(database, early, cancel).ConfigureAwait(false);
         var secret = await SecretAsync(database).ConfigureAwait(false);
 
@@ -99,6 +99,14 @@ internal sealed class ServerHost : IAsyncDisposable
         node.Address.Bound(Ports.Of(ports?.Http), Ports.Of(ports?.Https));
         health.Accepting = true;
         return new ServerHost(app, database, mailbox, node, health, ports!, stop);
+    }
+
+    private static async Task<Database> OpenDatabaseAsync(ServerOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancel)
+    {
+        if (options.Database is not { PostgreSql: { } connection } database)
+            return await SqliteDatabase.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, logs, cancel).ConfigureAwait(false);
+        var settings = new PostgresSettings(connection) { ReadConnections = database.ReadConnections, JobConnections = database.JobConnections, LogWriters = database.LogWriters };
+        return await PostgresDatabase.OpenAsync(settings, time, logs, null, cancel).ConfigureAwait(false);
     }
 
     /// <summary>What browsers see.</summary>

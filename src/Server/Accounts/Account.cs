@@ -39,6 +39,8 @@ internal sealed class Account
     public AccountRow Row { get; }
     /// <summary>The immutable id that everything is keyed by.</summary>
     public long Id => Row.Id;
+    /// <summary>What every append of this state must carry.</summary>
+    public long Epoch { get; init; }
     /// <summary>The bare JID.</summary>
     public Jid Jid { get; }
     /// <summary>The bare JID as XML attribute text.</summary>

@@ -33,10 +33,8 @@ internal sealed class AccountGrain(Node node) : Grain, IAccountGrain
         if (!Jid.TryParse(this.GetPrimaryKeyString(), out var jid) || jid.Local is null) return;
         var row = await node.AccountRows.FindAsync(jid.Local, jid.Domain, cancellationToken);
         if (row is null or { Disabled: true }) return;
-        var last = await node.Mailbox.LastSeqAsync(row.Id, cancellationToken);
-        var cursors = await node.Mailbox.Cursors.LoadAsync(row.Id, cancellationToken);
-        var tail = last == 0 ? [] : await node.Mailbox.TailKeysAsync(row.Id, SendWindow.Size, cancellationToken);
-        _account = new Account(node, row, last, cursors, tail);
+        var head = await node.Mailbox.OpenAsync(row.Id, SendWindow.Size, cancellationToken);
+        _account = new Account(node, row, head.LastSeq, head.Cursors, head.Tail) { Epoch = head.Epoch };
         node.Accounts.Enter(_account);
     }
 

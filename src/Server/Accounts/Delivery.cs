@@ -69,7 +69,7 @@ internal sealed class Delivery(Node node)
         if (outKey is { } o) sender!.Window.Add(o, outEntry!.Seq);
         recipient.BeginAppend(append, inEntry.Seq);
         sender?.BeginAppend(append, outEntry!.Seq);
-        node.Mailbox.Enqueue(append);
+        append.Enqueue(node.Mailbox);
         return Submitted.Pending;
     }
 

@@ -5,16 +5,20 @@ using Indaba.Xmpp.Stanzas;
 namespace Indaba.Server.Accounts;
 
 /// <summary>
-/// One message on its way to the disk: the recipient's entry and the sender's, committed together. Only its end lets the
+/// One message on its way to the disk: the recipient's entry and the sender's. Only the end of both lets the
 /// sender's <c>h</c> move and the devices see it.
 /// </summary>
-internal sealed class MessageAppend : Append
+internal sealed class MessageAppend
 {
     private List<(Session Session, InboxItem Item, Action<StanzaCondition> Fail)>? _followers;
+    private int _left;
+    private volatile bool _failed;
 
-    /// <summary>The account of <see cref="Append.First"/>.</summary>
+    public required LogEntry First { get; init; }
+    public LogEntry? Second { get; init; }
+    /// <summary>The account of <see cref="First"/>.</summary>
     public required Account FirstAccount { get; init; }
-    /// <summary>The account of <see cref="Append.Second"/>, or null.</summary>
+    /// <summary>The account of <see cref="Second"/>, or null.</summary>
     public Account? SecondAccount { get; init; }
     /// <summary>The session that sent it, or null for the server itself.</summary>
     public Session? Origin { get; init; }
@@ -26,39 +30,45 @@ internal sealed class MessageAppend : Append
     public UInt128? FirstKey { get; init; }
     public UInt128? SecondKey { get; init; }
 
+    /// <summary>Sends both on their way.</summary>
+    public void Enqueue(MailboxLog log)
+    {
+        _left = Second is null ? 1 : 2;
+        log.Enqueue(new Half(this, FirstAccount, FirstKey) { Entry = First, Epoch = FirstAccount.Epoch });
+        if (Second is not null) log.Enqueue(new Half(this, SecondAccount!, SecondKey) { Entry = Second, Epoch = SecondAccount!.Epoch });
+    }
+
     /// <summary>The same send came again while this one was on its way: it ends with this one.</summary>
     public void Follow(Session session, InboxItem item, Action<StanzaCondition> fail) => (_followers ??= []).Add((session, item, fail));
 
-    /// <inheritdoc/>
-    public override void Committed()
+    private void HalfEnded()
     {
-        End(committed: true);
-        foreach (var session in FirstAccount.Sessions) session.Offer(First);
-        if (SecondAccount is not null) foreach (var session in SecondAccount.Sessions) session.Offer(Second!);
-        Finish();
-    }
-
-    /// <inheritdoc/>
-    public override void Failed(Exception error)
-    {
-        lock (FirstAccount.Lock) if (FirstKey is { } key) FirstAccount.Window.Forget(key);
-        if (SecondAccount is not null) lock (SecondAccount.Lock) if (SecondKey is { } key) SecondAccount.Window.Forget(key);
-        End(committed: false);
-        Fail(StanzaCondition.ResourceConstraint);
-        foreach (var follower in _followers ?? []) follower.Fail(StanzaCondition.ResourceConstraint);
-        Finish();
-    }
-
-    private void End(bool committed)
-    {
-        FirstAccount.EndAppend(First.Seq, committed);
-        SecondAccount?.EndAppend(Second!.Seq, committed);
-    }
-
-    private void Finish()
-    {
+        if (Interlocked.Decrement(ref _left) > 0) return;
+        if (_failed)
+        {
+            Fail(StanzaCondition.ResourceConstraint);
+            foreach (var follower in _followers ?? []) follower.Fail(StanzaCondition.ResourceConstraint);
+        }
         if (Origin is not null && Item is not null) Origin.Inbox.Complete(Item);
         if (_followers is null) return;
         foreach (var (session, item, _) in _followers) session.Inbox.Complete(item);
+    }
+
+    private sealed class Half(MessageAppend whole, Account account, UInt128? key) : Append
+    {
+        public override void Committed()
+        {
+            account.EndAppend(Entry.Seq, committed: true);
+            foreach (var session in account.Sessions) session.Offer(Entry);
+            whole.HalfEnded();
+        }
+
+        public override void Failed(Exception error)
+        {
+            lock (account.Lock) if (key is { } k) account.Window.Forget(k);
+            account.EndAppend(Entry.Seq, committed: false);
+            whole._failed = true;
+            whole.HalfEnded();
+        }
     }
 }

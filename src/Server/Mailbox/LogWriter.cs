@@ -10,8 +10,8 @@ internal sealed class LogWriter(LogTail tail) : IBatchPart
 
     private long _nextPos = tail.LastPos + 1;
 
-    /// <exception cref="SequenceException">Its number is not above the account's last.</exception>
-    public void Write(StoreConnection connection, LogEntry entry)
+    /// <exception cref="FencedException">Its number is not above the account's last.</exception>
+    public void Write(SqliteStoreConnection connection, LogEntry entry)
     {
         var pos = _nextPos++; // positions of failed entries stay unused
         tail.Stage(connection, entry, pos);
@@ -34,24 +34,9 @@ internal sealed class LogWriter(LogTail tail) : IBatchPart
         }
     }
 
-    /// <summary>Removes the entry written last.</summary>
-    public void UndoLast(StoreConnection connection)
-    {
-        tail.UnstageLast();
-        var delete = connection.Prepare("DELETE FROM log WHERE pos = (SELECT max(pos) FROM log)");
-        try
-        {
-            delete.Step();
-        }
-        finally
-        {
-            delete.Reset();
-        }
-    }
-
     public bool Wants(Moment moment) => false;
 
-    public void Write(StoreConnection connection, Moment moment) { }
+    public void Write(SqliteStoreConnection connection, Moment moment) { }
 
     public void Committed() => tail.Commit();
 
