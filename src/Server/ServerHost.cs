@@ -68,7 +68,7 @@ internal sealed class ServerHost : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "indaba" });
         builder.Logging.AddIndaba(settings);
         using var early = LoggerFactory.Create(l => l.AddIndaba(settings));
-        var database = await Database.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, early, cancel).ConfigureAwait(false);
+        var database = await OpenDatabaseAsync(options, time, early, cancel).ConfigureAwait(false);
         var shared = new SharedSettings(new SettingStore(database), settings, time, early.CreateLogger<SharedSettings>());
         await shared.BeginAsync(cancel).ConfigureAwait(false);
         options = settings.Current;
@@ -127,6 +127,14 @@ internal sealed class ServerHost : IAsyncDisposable
         registry = new NodeRegistry(node, new NodeStore(database), shared, app.Services.GetRequiredService<CommitTimes>(), options.Cluster.Address, ports!.Show());
         registry.Start();
         return new ServerHost(app, database, mailbox, node, registry, ports, stop);
+    }
+
+    private static async Task<Database> OpenDatabaseAsync(ServerOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancel)
+    {
+        if (options.Database is not { PostgreSql: { } connection } database)
+            return await SqliteDatabase.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, logs, cancel).ConfigureAwait(false);
+        var settings = new PostgresSettings(connection) { ReadConnections = database.ReadConnections, JobConnections = database.JobConnections, LogWriters = database.LogWriters };
+        return await PostgresDatabase.OpenAsync(settings, time, logs, null, cancel).ConfigureAwait(false);
     }
 
     /// <summary>What browsers see.</summary>
