@@ -43,7 +43,7 @@ internal sealed class Node
         Invitations.Accepted = Presence.Befriending.AcceptedAsync;
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
-        Metrics = new Metrics(meters, Sessions, mailbox);
+        Metrics = new Metrics(meters, this);
         Admission = new Admission(() => Options.Limits, time, meters);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
@@ -91,6 +91,10 @@ internal sealed class Node
     public Admission Admission { get; }
     /// <summary>What this node is doing.</summary>
     public Lifecycle Lifecycle { get; } = new();
+    /// <summary>True when other nodes may have the same database.</summary>
+    public bool InCluster => Options.Database.PostgreSql is not null;
+    /// <summary>True once the balancer has had its time to take this node out: whoever still comes is sent to another one.</summary>
+    public bool SendsAway { get; set; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>When the server was started.</summary>

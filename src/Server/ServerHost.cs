@@ -21,11 +21,15 @@ internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptio
 {
     /// <summary>The port of a listener, or null when it is off.</summary>
     public static int? Of(ListenOptions? listener) => listener?.IPEndPoint?.Port;
+
+    /// <summary>Those that are on, as the operator reads them.</summary>
+    public string Show() => string.Join(' ', new[] { ("c2s", C2s), ("tls", Tls), ("http", Http), ("https", Https) }.Where(p => Of(p.Item2) is not null).Select(p => $"{p.Item1}:{Of(p.Item2)}"));
 }
 
 /// <summary>Puts a node together, runs it, and takes it down in order.</summary>
 internal sealed class ServerHost : IAsyncDisposable
 {
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(6), CloseLimit = TimeSpan.FromSeconds(3); // the whole stop stays under 10 s
     /// <summary>Connections that the system holds for us while none is accepted; the default of 512 makes clients of a dead node wait for a second SYN.</summary>
     private const int Backlog = 4096;
@@ -34,11 +38,14 @@ internal sealed class ServerHost : IAsyncDisposable
     private readonly Database _database;
     private readonly MailboxLog _mailbox;
     private readonly Health _health;
+    private readonly NodeRegistry _registry;
     private readonly Task _sweep;
 
-    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, Health health, Ports ports, CancellationTokenSource stop)
+    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, NodeRegistry registry, Ports ports, CancellationTokenSource stop)
     {
-        (_app, _database, _mailbox, Node, _health, Ports, _stop) = (app, database, mailbox, node, health, ports, stop);
+        (_app, _database, _mailbox, Node, _registry, Ports, _stop) = (app, database, mailbox, node, registry, ports, stop);
+        _health = app.Services.GetRequiredService<Health>();
+        Drain = app.Services.GetRequiredService<Drain>();
         _sweep = SweepAsync();
     }
 
@@ -47,6 +54,9 @@ internal sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Where it listens.</summary>
     public Ports Ports { get; }
+
+    /// <summary>Empties it.</summary>
+    public Drain Drain { get; }
 
     /// <summary>Opens the data, starts the silo and the listeners.</summary>
     /// <exception cref="StorageException">The data cannot be opened.</exception>
@@ -58,7 +68,10 @@ internal sealed class ServerHost : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "indaba" });
         builder.Logging.AddIndaba(settings);
         using var early = LoggerFactory.Create(l => l.AddIndaba(settings));
-        var database = await Database.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, early, cancel).ConfigureAwait(false);
+        var database = await OpenDatabaseAsync(options, time, early, cancel).ConfigureAwait(false);
+        var shared = new SharedSettings(new SettingStore(database), settings, time, early.CreateLogger<SharedSettings>());
+        await shared.BeginAsync(cancel).ConfigureAwait(false);
+        options = settings.Current;
         var mailbox = await MailboxLog.OpenAsync(database, early, cancel).ConfigureAwait(false);
         var secret = await SecretAsync(database).ConfigureAwait(false);
 
@@ -68,7 +81,10 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddSingleton(database);
         builder.Services.AddMetrics();
         builder.Services.AddSingleton<Certificates>();
-        builder.Services.AddSingleton<Health>();
+        builder.Services.AddSingleton(services => new Health(database, services.GetRequiredService<Node>().Lifecycle));
+        builder.Services.AddSingleton(shared);
+        builder.Services.AddSingleton<Drain>();
+        builder.Services.AddSingleton<CommitTimes>();
         builder.Services.AddSingleton<PrometheusExporter>();
         builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
@@ -98,15 +114,27 @@ internal sealed class ServerHost : IAsyncDisposable
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
-        metrics.Map(app, () => settings.Current.Http.Metrics);
-        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
+        metrics.Map(app, () => settings.Current.Http);
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, new ProcessTable(node.Sessions), metrics, time));
+        NodeRegistry? registry = null;
+        app.MapClusterAdmin(new ClusterServices(app.Services.GetRequiredService<Drain>(), shared, health, () => registry));
         app.GuardAdminSocket(options);
         MapPages(app, node, time);
         await app.StartAsync(cancel).ConfigureAwait(false);
         node.Address.Bound(Ports.Of(ports?.Http), Ports.Of(ports?.Https));
-        health.Accepting = true;
+        await health.StartAsync().ConfigureAwait(false);
         node.Lifecycle.Advance(NodeState.Serving);
-        return new ServerHost(app, database, mailbox, node, health, ports!, stop);
+        registry = new NodeRegistry(node, new NodeStore(database), shared, app.Services.GetRequiredService<CommitTimes>(), options.Cluster.Address, ports!.Show());
+        registry.Start();
+        return new ServerHost(app, database, mailbox, node, registry, ports, stop);
+    }
+
+    private static async Task<Database> OpenDatabaseAsync(ServerOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancel)
+    {
+        if (options.Database is not { PostgreSql: { } connection } database)
+            return await SqliteDatabase.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, logs, cancel).ConfigureAwait(false);
+        var settings = new PostgresSettings(connection) { ReadConnections = database.ReadConnections, JobConnections = database.JobConnections, LogWriters = database.LogWriters };
+        return await PostgresDatabase.OpenAsync(settings, time, logs, null, cancel).ConfigureAwait(false);
     }
 
     /// <summary>What browsers see.</summary>
@@ -194,20 +222,23 @@ internal sealed class ServerHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops in order: nothing new begins, clients are told (system-shutdown), what was begun is committed. What a client
-    /// does not take in time stays pending.
+    /// Stops in order: in a cluster the balancer is told and the sessions are sent to other nodes, within seconds; nothing new
+    /// begins, clients are told (system-shutdown), what was begun is committed. What a client does not take in time stays pending.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
         using var limit = new CancellationTokenSource(StopLimit, Node.Time);
-        _health.Accepting = false;
+        if (Node.InCluster) await HurryAsync().ConfigureAwait(false);
         Node.Lifecycle.Advance(NodeState.Stopping);
+        await Drain.DisposeAsync().ConfigureAwait(false);
+        await _registry.DisposeAsync().ConfigureAwait(false);
+        await _health.DisposeAsync().ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
         await _sweep.ConfigureAwait(false);
         try
         {
             var closing = new StreamClosing(StreamCondition.SystemShutdown);
-            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: false, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
+            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: Node.InCluster, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
             await _app.StopAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) { /* the time is over; what was acked is on disk */ }
@@ -219,6 +250,12 @@ internal sealed class ServerHost : IAsyncDisposable
         {
             Node.Log.StoppedBeforeCommit(_mailbox.QueueLength); // the database does not commit: nobody was told that it had
         }
+    }
+
+    private async Task HurryAsync()
+    {
+        using var limit = new CancellationTokenSource(DrainLimit, Node.Time);
+        await Drain.HurryAsync(limit.Token).ConfigureAwait(false);
     }
 
     private async Task CloseDataAsync()

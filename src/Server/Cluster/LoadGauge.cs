@@ -15,15 +15,13 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
     private const long BytesPerSession = 96 * 1024;
     private readonly int _fitting = (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / BytesPerSession, 1, int.MaxValue);
     private double _cpu;
-    private long _faultSince;
-    private string? _fault;
-    private Task _checking = Task.CompletedTask;
+    private long _silentSince;
 
     /// <summary>The load now.</summary>
     public NodeLoad Load => new(node.Sessions.Count, node.Options.Cluster.Sessions is > 0 and var set ? set : _fitting, Volatile.Read(ref _cpu), node.Mailbox.OldestWaiting);
 
     /// <summary>What has been wrong for longer than the settings are patient with, or null. A database that restarts is back within that time; cutting every session for it would only add a storm.</summary>
-    public string? Fault => Volatile.Read(ref _faultSince) is var since and not 0 && node.Time.GetElapsedTime(since).TotalSeconds >= node.Options.Cluster.DatabaseSeconds ? _fault : null;
+    public string? Fault => Volatile.Read(ref _silentSince) is var since and not 0 && node.Time.GetElapsedTime(since).TotalSeconds >= node.Options.Cluster.DatabaseSeconds ? "database" : null;
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -34,27 +32,13 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
         {
             while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
             {
-                if (_checking.IsCompleted) _checking = CheckAsync(stoppingToken);
+                if (health.DatabaseAnswers) Volatile.Write(ref _silentSince, 0);
+                else if (_silentSince == 0) Volatile.Write(ref _silentSince, node.Time.GetTimestamp());
                 var (now, total) = (node.Time.GetTimestamp(), Environment.CpuUsage.TotalTime);
                 var share = (total - used) / (node.Time.GetElapsedTime(at, now) * Environment.ProcessorCount);
                 Volatile.Write(ref _cpu, _cpu + Smoothing * (Math.Clamp(share, 0, 1) - _cpu));
                 (at, used) = (now, total);
             }
-        }
-        catch (OperationCanceledException) { /* stopping */ }
-    }
-
-    /// <summary>One look at the database, which may hang; the next one waits for it.</summary>
-    private async Task CheckAsync(CancellationToken cancel)
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // a query may run on the caller's thread
-        try
-        {
-            var fault = await health.FaultAsync(cancel).ConfigureAwait(false);
-            if (!health.Accepting) fault = null; // it starts or stops, which the node's state says better
-            _fault = fault;
-            if (fault is null) Volatile.Write(ref _faultSince, 0);
-            else if (_faultSince == 0) Volatile.Write(ref _faultSince, node.Time.GetTimestamp());
         }
         catch (OperationCanceledException) { /* stopping */ }
     }

@@ -101,7 +101,7 @@ internal sealed record StreamManagementOptions
     /// Where a device should come back to resume: <c>host</c>, <c>host:port</c> or <c>[address]:port</c> (XEP-0198 section 3,
     /// "location"). Default none: with one node the address that it used is the right one; behind a balancer each node names itself.
     /// </summary>
-    public string? Location { get; init; }
+    [OneNode] public string? Location { get; init; }
 
     /// <summary>Seconds without a byte after which a client that does XEP-0198 is asked for an ack. Default 300: below the 15 to 30 minutes of most NAT tables.</summary>
     [Bounds(10, 86_400)] public int IdleSeconds { get; init; } = 300;

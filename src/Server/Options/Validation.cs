@@ -37,7 +37,7 @@ internal static class Validation
             foreach (var item in list.Where(i => i is not ("*" or "localhost") && !IPAddress.TryParse(i, out _)))
                 yield return $"'{key}' takes addresses such as 192.0.2.1 or ::1, or * for all of them, not '{item}'";
         }
-        foreach (var (key, list) in new[] { ("http.trustedProxies", options.Http.TrustedProxies), ("proxyProtocol.from", options.ProxyProtocol.From) })
+        foreach (var (key, list) in new[] { ("http.trustedProxies", options.Http.TrustedProxies), ("proxyProtocol.from", options.ProxyProtocol.From), ("http.metricsFrom", options.Http.MetricsFrom) })
         {
             foreach (var item in list.Where(i => !IPAddress.TryParse(i, out _) && !IPNetwork.TryParse(i, out _)))
                 yield return $"'{key}' takes addresses or networks such as 10.0.0.0/8, not '{item}'";

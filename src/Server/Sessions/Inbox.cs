@@ -16,6 +16,8 @@ internal abstract class InboxItem
     /// false on somebody else's thread (that of the commits), which must not be held up.
     /// </summary>
     public virtual void AtHead(Inbox inbox, bool onCaller) { }
+    /// <summary>Called once, under the inbox's lock, when the item and everything before it are done: <c>h</c> covers it.</summary>
+    public virtual void Handled() { }
 }
 
 /// <summary>
@@ -114,6 +116,7 @@ internal sealed class Inbox(int bound)
                     _items.Dequeue();
                     if (head.Counted) _handled++;
                     if (head.Counted && head.WaitsForHead) _waiting--;
+                    head.Handled();
                 }
                 if (_items.Count < bound && _room is not null) (room, _room) = (_room, null);
                 if (_items.Count == 0 && _empty is not null) (empty, _empty) = (_empty, null);

@@ -43,7 +43,7 @@ internal sealed class Session
         Secure = channel.IsSecure;
         Since = node.Time.GetUtcNow();
         var limits = node.Options.Limits;
-        _outbox = new Outbox(limits.UnackedWindow, limits.OutboundBytes);
+        _outbox = new Outbox(limits.UnackedWindow, limits.OutboundBytes, node.Metrics);
         Inbox = new Inbox(limits.InboundUncommitted);
         _backlog = new Backlog(node, this, _lock, _outbox);
         Acks = new DeliveryAcks(node, this, _lock, _outbox);

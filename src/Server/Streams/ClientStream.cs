@@ -168,6 +168,7 @@ internal sealed class ClientStream
         if (header.To is not { } to) throw new StreamException(StreamCondition.ImproperAddressing);
         if (to != Jid.Parse(_node.Options.Domain)) throw new StreamException(StreamCondition.HostUnknown);
         if (!header.HasFeatures) throw new StreamException(StreamCondition.UnsupportedVersion);
+        if (_node.SendsAway && Phase == Phase.Unauthenticated) throw new StreamException(StreamCondition.Reset, "this node is leaving; another one takes the next connection");
         ClaimedFrom = header.From;
         await WriteFeaturesAsync().ConfigureAwait(false);
     }
