@@ -16,6 +16,11 @@ catch (Exception e) when (e is FormatException or ClusterException or InvalidOpe
     Console.Error.WriteLine(e.Message);
     return 2;
 }
+catch (Exception e)
+{
+    Console.Error.WriteLine(e); // and no crash: what was started is ended with the program
+    return 2;
+}
 
 static async Task<int> Run(string[] args, FaultOptions options)
 {
