@@ -115,7 +115,7 @@ internal sealed class ServerHost : IAsyncDisposable
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http);
-        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, new ProcessTable(node.Sessions), metrics, time));
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, Processes(node), metrics, time));
         NodeRegistry? registry = null;
         app.MapClusterAdmin(new ClusterServices(app.Services.GetRequiredService<Drain>(), shared, health, () => registry));
         app.GuardAdminSocket(options);
@@ -135,6 +135,18 @@ internal sealed class ServerHost : IAsyncDisposable
             return await SqliteDatabase.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, logs, cancel).ConfigureAwait(false);
         var settings = new PostgresSettings(connection) { ReadConnections = database.ReadConnections, JobConnections = database.JobConnections, LogWriters = database.LogWriters };
         return await PostgresDatabase.OpenAsync(settings, time, logs, null, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The process table of all nodes.</summary>
+    private static ProcessTable Processes(Node node)
+    {
+        var table = new ProcessTable(node.Sessions)
+        {
+            AskOthers = async (kind, question, _) => [.. (await node.Links.AskAllAsync(kind, question, TimeSpan.FromSeconds(3)).ConfigureAwait(false)).Select(a => a.ToArray())],
+        };
+        foreach (var kind in new[] { ProcessTable.SessionsKind, ProcessTable.DevicesKind })
+            node.Questions[kind] = question => Task.FromResult(table.Answer(kind, question.Span));
+        return table;
     }
 
     /// <summary>What browsers see.</summary>

@@ -27,6 +27,7 @@ internal sealed class Metrics
         meter.CreateObservableUpDownCounter("indaba.sessions.unacked", () => sessions.Snapshot().Sum(s => (long)s.Unacked), "{stanza}", "Stanzas written to devices and not acked yet (XEP-0198)");
         meter.CreateObservableUpDownCounter("indaba.mailbox.queue", () => mailbox.QueueLength, "{append}", "Appends and jobs that wait for their commit");
         meter.CreateObservableGauge("indaba.mailbox.wait", () => mailbox.OldestWaiting.TotalSeconds, "s", "How long the oldest of them has waited");
+        node.Links.Observe(meter);
         _logins = meter.CreateCounter<long>("indaba.logins", "{login}", "Logins by mechanism and outcome");
         _refused = meter.CreateCounter<long>("indaba.connections.refused", "{connection}", "Connections refused for a limit");
         _submitted = meter.CreateCounter<long>("indaba.messages.submitted", "{message}", "Messages taken from clients");
