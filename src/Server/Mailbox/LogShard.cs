@@ -117,6 +117,24 @@ internal sealed partial class LogShard
 
     private void Run()
     {
+        try
+        {
+            Work();
+        }
+        catch (Exception error)
+        {
+            WriterDied(_number, error);
+            WriteItem? left;
+            lock (_gate) (_sealed, left, _first, _last) = (true, _first, null, null);
+            for (var item = left; item is not null; item = item.Next) item.Error = error;
+            if (left is not null) Completions.Add(left);
+        }
+        Drop();
+        _ended.SetResult();
+    }
+
+    private void Work()
+    {
         var appends = new List<Append>(MaxRows);
         var ticks = new List<Tick>();
         while (true)
@@ -134,8 +152,6 @@ internal sealed partial class LogShard
             if (appends.Count + ticks.Count > 0) Commit(appends, ticks);
             if (first is not null) Tell(first, appends);
         }
-        Drop();
-        _ended.SetResult();
     }
 
     /// <summary>The oldest items of the queue, as a chain, and the appends among them.</summary>
@@ -307,6 +323,9 @@ internal sealed partial class LogShard
 
     [LoggerMessage(762, LogLevel.Warning, "{Entries} entries are not written here: other nodes have the accounts now")]
     private partial void EntriesFenced(int entries);
+
+    [LoggerMessage(764, LogLevel.Critical, "Writer {Writer} of the log died; nothing that is its can be written any more")]
+    private partial void WriterDied(int writer, Exception error);
 
     [LoggerMessage(763, LogLevel.Error, "PostgreSQL refuses a tick of account {Account}; it is forgotten")]
     private partial void TickRefused(long account, Exception error);
