@@ -207,14 +207,14 @@ internal sealed partial class LogShard
     /// <summary>Commits a batch, however long that takes; each append's Error says how it ended.</summary>
     private void Commit(List<Append> appends, List<Tick> ticks)
     {
-        var batch = new LogBatch(appends, ticks);
+        var batch = new LogBatch(appends, ticks, Open, Forsake);
         var unsure = false;
         for (var attempt = 0; ; attempt++)
         {
             var started = _database.Time.GetTimestamp();
             try
             {
-                batch.Commit(Open, unsure);
+                batch.Commit(unsure);
                 _database.Metrics.Batch(appends.Count + ticks.Count, appends.Count, _database.Time.GetElapsedTime(started), failed: false);
                 if (batch.Fenced > 0)
                 {
@@ -231,8 +231,7 @@ internal sealed partial class LogShard
                 unsure |= _statements is not null;
                 _database.Metrics.Batch(0, 0, TimeSpan.Zero, failed: true);
                 if (attempt == 0) Away(_number, error);
-                if (_statements is not null) _formerProcess = _statements.ProcessId;
-                Drop();
+                Forsake();
                 if (Pause(Backoff.After(attempt))) continue;
                 batch.Fail(error);
                 _conversations.Undone(_number);
@@ -245,8 +244,7 @@ internal sealed partial class LogShard
     private LogStatements Open()
     {
         if (_statements is { IsOpen: true }) return _statements;
-        if (_statements is not null) _formerProcess = _statements.ProcessId;
-        Drop();
+        Forsake();
         var connection = _database.Connector.Open(ConnectionKind.Log);
         try
         {
@@ -263,6 +261,13 @@ internal sealed partial class LogShard
             connection.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Lets go of a connection on which something may still be under way.</summary>
+    private void Forsake()
+    {
+        if (_statements is not null) _formerProcess = _statements.ProcessId;
+        Drop();
     }
 
     private void Drop()

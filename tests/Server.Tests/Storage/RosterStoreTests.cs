@@ -53,8 +53,8 @@ public abstract class RosterStoreTests(Store store) : StoreTests(store)
         await using var data = await NewAsync();
         var (store, id) = (new RosterStore(data.Database), await data.NewAccountAsync());
         const int more = 5, all = RosterStore.MaxTombstones + more;
-        for (var i = 0; i < all; i++) _ = store.UpsertAsync(id, Item($"c{i}"), TestData.Cancel);
-        for (var i = 0; i < all - 1; i++) _ = store.DeleteAsync(id, $"c{i}", TestData.Cancel);
+        for (var i = 0; i < all; i++) await store.UpsertAsync(id, Item($"c{i}"), TestData.Cancel);
+        for (var i = 0; i < all - 1; i++) await store.DeleteAsync(id, $"c{i}", TestData.Cancel);
         await store.DeleteAsync(id, $"c{all - 1}", TestData.Cancel);
         Assert.Equal(RosterStore.MaxTombstones, await data.NumberAsync("SELECT count(*) FROM roster_item"));
         Assert.Null(await store.ChangesSinceAsync(id, all + more - 1, TestData.Cancel));

@@ -48,8 +48,8 @@ internal sealed class TestData : IMeterFactory, IAsyncDisposable
 
     public async Task OpenAsync()
     {
-        _database = await OpenDatabaseAsync(Place, Time, NullLoggerFactory.Instance, Cancel, this);
-        _log = await MailboxLog.OpenAsync(_database, NullLoggerFactory.Instance, Cancel);
+        _database = await OpenDatabaseAsync(Place, Time, TestLog.Factory, Cancel, this);
+        _log = await MailboxLog.OpenAsync(_database, TestLog.Factory, Cancel);
     }
 
     /// <summary>Opens what <see cref="Place"/> names.</summary>
