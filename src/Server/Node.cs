@@ -17,7 +17,7 @@ namespace Indaba.Server;
 /// <summary>One running server: everything that the parts of it need of each other. Made once, by the host.</summary>
 internal sealed class Node
 {
-    public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, IMeterFactory meters, Database database, MailboxLog mailbox)
+    public Node(Settings settings, TimeProvider time, ILoggerFactory logs, IGrainFactory grains, Func<NodeServiceClient> services, Func<Orleans.Runtime.SiloAddress> self, IMeterFactory meters, Database database, MailboxLog mailbox)
     {
         Settings = settings;
         Time = time;
@@ -34,14 +34,17 @@ internal sealed class Node
         Tokens = new TokenStore(database);
         Devices = new DeviceStore(database);
         Modules = ModuleBuilder.Build(All.Modules);
-        Accounts = new LocalAccounts(grains);
+        Accounts = new LocalAccounts(this, grains);
+        Links = new NodeLinks(this, services, self);
+        Forwarding = new Forwarding(this, Links.Routes);
         Delivery = new Delivery(this);
         Router = new Router(this);
         Presence = new PresenceService(this);
         Invitations.Accepted = Presence.Befriending.AcceptedAsync;
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
-        Metrics = new Metrics(meters, Sessions, mailbox);
+        Metrics = new Metrics(meters, this);
+        Admission = new Admission(() => Options.Limits, time, meters);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -73,13 +76,25 @@ internal sealed class Node
     public ModuleBuilder Modules { get; }
     /// <summary>The accounts that this node holds.</summary>
     public LocalAccounts Accounts { get; }
+    /// <summary>The ways to the other nodes.</summary>
+    public NodeLinks Links { get; }
+    /// <summary>What is done for accounts that other nodes hold.</summary>
+    public Forwarding Forwarding { get; }
+    /// <summary>What other nodes may ask this one, by name.</summary>
+    public Dictionary<string, Func<ReadOnlyMemory<byte>, Task<byte[]?>>> Questions { get; } = new(StringComparer.Ordinal);
     public Delivery Delivery { get; }
     public Router Router { get; }
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
     public Metrics Metrics { get; }
+    /// <summary>How many log in at a time.</summary>
+    public Admission Admission { get; }
     /// <summary>What this node is doing.</summary>
     public Lifecycle Lifecycle { get; } = new();
+    /// <summary>True when other nodes may have the same database.</summary>
+    public bool InCluster => Options.Database.PostgreSql is not null;
+    /// <summary>True once the balancer has had its time to take this node out: whoever still comes is sent to another one.</summary>
+    public bool SendsAway { get; set; }
     /// <summary>The sessions of this node.</summary>
     public SessionTable Sessions { get; } = new();
     /// <summary>When the server was started.</summary>
@@ -97,22 +112,14 @@ internal sealed class Node
     private async Task EndSessionsAsync(AccountRow row, SessionsEnd why, Session? stays)
     {
         if (!Jid.TryCreate(row.Local, row.Domain, null, out var jid)) return;
-        if (Accounts.Local(jid) is { } account)
-        {
-            var closing = new StreamClosing(StreamCondition.NotAuthorized, why switch
-            {
-                SessionsEnd.PasswordChanged => "the password was changed",
-                SessionsEnd.Disabled => "the account is disabled",
-                _ => "the account was deleted",
-            });
-            await Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing))).ConfigureAwait(false);
-        }
+        if (Accounts.Local(jid) is { } account) await EndSessionsHereAsync(account, why, stays).ConfigureAwait(false);
+        else if (!Links.IsAlone) await Forwarding.EndSessionsAsync(jid, why).ConfigureAwait(false);
         if (why == SessionsEnd.Deleted)
         {
             try
             {
                 // Else whoever takes the name later would be a contact of these people (XEP-0077 section 3.2).
-                await Presence.LeaveAsync(Accounts.Local(jid) ?? new Account(this, row, 0, [], [])).ConfigureAwait(false);
+                await Presence.LeaveAsync(Accounts.Local(jid) ?? new Account(this, row, new LogHead(0, 0, [], []))).ConfigureAwait(false);
             }
             catch (Exception e)
             {
@@ -122,6 +129,20 @@ internal sealed class Node
         if (why != SessionsEnd.PasswordChanged) await Accounts.ForgetAsync(jid).ConfigureAwait(false);
     }
 
+    /// <summary>Ends the sessions of an account that this node holds, but for one that may stay.</summary>
+    public static Task EndSessionsHereAsync(Account account, SessionsEnd why, Session? stays)
+    {
+        var closing = new StreamClosing(StreamCondition.NotAuthorized, why switch
+        {
+            SessionsEnd.PasswordChanged => "the password was changed",
+            SessionsEnd.Disabled => "the account is disabled",
+            _ => "the account was deleted",
+        });
+        return Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing)));
+    }
+
+    /// <summary>True once new clients are better served elsewhere: the node drains or stops.</summary>
+    public bool IsLeaving => Lifecycle.State is NodeState.Draining or NodeState.Stopping;
     /// <summary>True once the node is on its way down: nothing new begins.</summary>
     public bool Stopping => StopToken.IsCancellationRequested;
 }

@@ -20,6 +20,9 @@ internal static partial class NodeLog
     [LoggerMessage(111, LogLevel.Warning, "stopped while the database could not commit: {Waiting} appends were not stored, and not acknowledged")]
     public static partial void StoppedBeforeCommit(this ILogger log, int waiting);
 
+    [LoggerMessage(112, LogLevel.Warning, "{Jid}: another node has claimed the account; its sessions here end, nothing that was not acked there is acked here")]
+    public static partial void AccountLost(this ILogger log, Jid jid);
+
     [LoggerMessage(101, LogLevel.Error, "{Jid}: reading the backlog failed; it is tried again")]
     public static partial void BacklogFailed(this ILogger log, Jid jid, Exception error);
 

@@ -17,26 +17,35 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Indaba.Server;
 
 /// <summary>The listeners; their end points are known once they are bound.</summary>
-internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https)
+internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https, ListenOptions? Agent)
 {
     /// <summary>The port of a listener, or null when it is off.</summary>
     public static int? Of(ListenOptions? listener) => listener?.IPEndPoint?.Port;
+
+    /// <summary>Those that are on, as the operator reads them.</summary>
+    public string Show() => string.Join(' ', new[] { ("c2s", C2s), ("tls", Tls), ("http", Http), ("https", Https) }.Where(p => Of(p.Item2) is not null).Select(p => $"{p.Item1}:{Of(p.Item2)}"));
 }
 
 /// <summary>Puts a node together, runs it, and takes it down in order.</summary>
 internal sealed class ServerHost : IAsyncDisposable
 {
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(6), CloseLimit = TimeSpan.FromSeconds(3); // the whole stop stays under 10 s
+    /// <summary>Connections that the system holds for us while none is accepted; the default of 512 makes clients of a dead node wait for a second SYN.</summary>
+    private const int Backlog = 4096;
     private readonly CancellationTokenSource _stop = new();
     private readonly WebApplication _app;
     private readonly Database _database;
     private readonly MailboxLog _mailbox;
     private readonly Health _health;
+    private readonly NodeRegistry _registry;
     private readonly Task _sweep;
 
-    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, Health health, Ports ports, CancellationTokenSource stop)
+    private ServerHost(WebApplication app, Database database, MailboxLog mailbox, Node node, NodeRegistry registry, Ports ports, CancellationTokenSource stop)
     {
-        (_app, _database, _mailbox, Node, _health, Ports, _stop) = (app, database, mailbox, node, health, ports, stop);
+        (_app, _database, _mailbox, Node, _registry, Ports, _stop) = (app, database, mailbox, node, registry, ports, stop);
+        _health = app.Services.GetRequiredService<Health>();
+        Drain = app.Services.GetRequiredService<Drain>();
         _sweep = SweepAsync();
     }
 
@@ -45,6 +54,9 @@ internal sealed class ServerHost : IAsyncDisposable
 
     /// <summary>Where it listens.</summary>
     public Ports Ports { get; }
+
+    /// <summary>Empties it.</summary>
+    public Drain Drain { get; }
 
     /// <summary>Opens the data, starts the silo and the listeners.</summary>
     /// <exception cref="StorageException">The data cannot be opened.</exception>
@@ -57,6 +69,9 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Logging.AddIndaba(settings);
         using var early = LoggerFactory.Create(l => l.AddIndaba(settings));
         var database = await OpenDatabaseAsync(options, time, early, cancel).ConfigureAwait(false);
+        var shared = new SharedSettings(new SettingStore(database), settings, time, early.CreateLogger<SharedSettings>());
+        await shared.BeginAsync(cancel).ConfigureAwait(false);
+        options = settings.Current;
         var mailbox = await MailboxLog.OpenAsync(database, early, cancel).ConfigureAwait(false);
         var secret = await SecretAsync(database).ConfigureAwait(false);
 
@@ -66,21 +81,29 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddSingleton(database);
         builder.Services.AddMetrics();
         builder.Services.AddSingleton<Certificates>();
-        builder.Services.AddSingleton<Health>();
+        builder.Services.AddSingleton(services => new Health(database, services.GetRequiredService<Node>().Lifecycle));
+        builder.Services.AddSingleton(shared);
+        builder.Services.AddSingleton<Drain>();
+        builder.Services.AddSingleton<CommitTimes>();
         builder.Services.AddSingleton<PrometheusExporter>();
         builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
         builder.Services.AddSingleton<TcpHandler>();
-        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<IMeterFactory>(), database, mailbox)
+        builder.Services.AddSingleton<ProxyProtocol>();
+        builder.Services.AddSingleton<LoadGauge>();
+        builder.Services.AddSingleton<AgentCheck>();
+        if (options.Cluster.AgentPort.IsOn) builder.Services.AddHostedService(services => services.GetRequiredService<LoadGauge>());
+        builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<NodeServiceClient>, () => services.GetRequiredService<Orleans.Runtime.ILocalSiloDetails>().SiloAddress, services.GetRequiredService<IMeterFactory>(), database, mailbox)
         {
             LoginSecret = secret,
             AcksBeforeCommit = Environment.GetEnvironmentVariable("UNSAFE_ACK_BEFORE_COMMIT") == "1",
             StopToken = stop.Token,
         });
         builder.Services.AddRoutingCore();
-        builder.Host.UseOrleans(silo => silo.AddLocalSilo(options.Cluster));
+        builder.Host.UseOrleans(silo => silo.AddNode(options));
+        builder.Services.AddHostedService<Membership>();
         Ports? ports = null;
-        builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
+        builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.Backlog = Backlog).ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
 
         var app = builder.Build();
         var node = app.Services.GetRequiredService<Node>();
@@ -91,14 +114,19 @@ internal sealed class ServerHost : IAsyncDisposable
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
-        metrics.Map(app, () => settings.Current.Http.Metrics);
-        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, node.Sessions, metrics, time));
+        metrics.Map(app, () => settings.Current.Http);
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, Processes(node), metrics, time));
+        NodeRegistry? registry = null;
+        app.MapClusterAdmin(new ClusterServices(app.Services.GetRequiredService<Drain>(), shared, health, () => registry));
         app.GuardAdminSocket(options);
         MapPages(app, node, time);
         await app.StartAsync(cancel).ConfigureAwait(false);
         node.Address.Bound(Ports.Of(ports?.Http), Ports.Of(ports?.Https));
-        health.Accepting = true;
-        return new ServerHost(app, database, mailbox, node, health, ports!, stop);
+        await health.StartAsync().ConfigureAwait(false);
+        node.Lifecycle.Advance(NodeState.Serving);
+        registry = new NodeRegistry(node, new NodeStore(database), shared, app.Services.GetRequiredService<CommitTimes>(), options.Cluster.Address, ports!.Show());
+        registry.Start();
+        return new ServerHost(app, database, mailbox, node, registry, ports, stop);
     }
 
     private static async Task<Database> OpenDatabaseAsync(ServerOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancel)
@@ -107,6 +135,18 @@ internal sealed class ServerHost : IAsyncDisposable
             return await SqliteDatabase.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, logs, cancel).ConfigureAwait(false);
         var settings = new PostgresSettings(connection) { ReadConnections = database.ReadConnections, JobConnections = database.JobConnections, LogWriters = database.LogWriters };
         return await PostgresDatabase.OpenAsync(settings, time, logs, null, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The process table of all nodes.</summary>
+    private static ProcessTable Processes(Node node)
+    {
+        var table = new ProcessTable(node.Sessions)
+        {
+            AskOthers = async (kind, question, _) => [.. (await node.Links.AskAllAsync(kind, question, TimeSpan.FromSeconds(3)).ConfigureAwait(false)).Select(a => a.ToArray())],
+        };
+        foreach (var kind in new[] { ProcessTable.SessionsKind, ProcessTable.DevicesKind })
+            node.Questions[kind] = question => Task.FromResult(table.Answer(kind, question.Span));
+        return table;
     }
 
     /// <summary>What browsers see.</summary>
@@ -123,6 +163,8 @@ internal sealed class ServerHost : IAsyncDisposable
         kestrel.AddServerHeader = false;
         kestrel.AddAdminSocket(options);
         var certificates = kestrel.ApplicationServices.GetRequiredService<Certificates>();
+        var proxied = kestrel.ApplicationServices.GetRequiredService<ProxyProtocol>();
+        var node = new Lazy<Node>(kestrel.ApplicationServices.GetRequiredService<Node>);
         ListenOptions? On(IReadOnlyList<string> bind, ListenPort port, Action<ListenOptions> configure)
         {
             ListenOptions? last = null;
@@ -130,10 +172,11 @@ internal sealed class ServerHost : IAsyncDisposable
             return last;
         }
         return new Ports(
-            On(options.Bind, options.C2s.Port, l => l.UseConnectionHandler<TcpHandler>()),
-            On(options.Bind, options.Tls.Port, l => l.UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
-            On(options.Http.Bind, options.Http.Port, _ => { }),
-            On(options.Bind, options.Https.Port, l => l.UseHttps(certificates.Https)));
+            On(options.Bind, options.C2s.Port, l => proxied.Guard(l).UseConnectionHandler<TcpHandler>()),
+            On(options.Bind, options.Tls.Port, l => proxied.Guard(l).UseLoginDoor(() => node.Value.Admission).UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
+            On(options.Http.Bind, options.Http.Port, l => proxied.Guard(l)),
+            On(options.Bind, options.Https.Port, l => proxied.Guard(l).UseHttps(certificates.Https)),
+            On(options.Cluster.AgentBind, options.Cluster.AgentPort, l => l.UseConnectionHandler<AgentCheck>()));
     }
 
     /// <summary>A secret of the data folder (see ScramKeys.Fake): made once, the same after every restart.</summary>
@@ -165,6 +208,7 @@ internal sealed class ServerHost : IAsyncDisposable
         try
         {
             Node.Sessions.Sweep();
+            Node.Admission.Sweep();
             if (tick % 20 == 0) Node.Sessions.CheckAlive();
             if (tick % 2400 == 0) _ = TrimAsync();
         }
@@ -190,19 +234,23 @@ internal sealed class ServerHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops in order: nothing new begins, clients are told (system-shutdown), what was begun is committed. What a client
-    /// does not take in time stays pending.
+    /// Stops in order: in a cluster the balancer is told and the sessions are sent to other nodes, within seconds; nothing new
+    /// begins, clients are told (system-shutdown), what was begun is committed. What a client does not take in time stays pending.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
         using var limit = new CancellationTokenSource(StopLimit, Node.Time);
-        _health.Accepting = false;
+        if (Node.InCluster) await HurryAsync().ConfigureAwait(false);
+        Node.Lifecycle.Advance(NodeState.Stopping);
+        await Drain.DisposeAsync().ConfigureAwait(false);
+        await _registry.DisposeAsync().ConfigureAwait(false);
+        await _health.DisposeAsync().ConfigureAwait(false);
         await _stop.CancelAsync().ConfigureAwait(false);
         await _sweep.ConfigureAwait(false);
         try
         {
             var closing = new StreamClosing(StreamCondition.SystemShutdown);
-            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: false, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
+            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: Node.InCluster, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
             await _app.StopAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) { /* the time is over; what was acked is on disk */ }
@@ -214,6 +262,12 @@ internal sealed class ServerHost : IAsyncDisposable
         {
             Node.Log.StoppedBeforeCommit(_mailbox.QueueLength); // the database does not commit: nobody was told that it had
         }
+    }
+
+    private async Task HurryAsync()
+    {
+        using var limit = new CancellationTokenSource(DrainLimit, Node.Time);
+        await Drain.HurryAsync(limit.Token).ConfigureAwait(false);
     }
 
     private async Task CloseDataAsync()

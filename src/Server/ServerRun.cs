@@ -8,14 +8,19 @@ namespace Indaba.Server;
 /// <summary>Runs the server in the foreground and says what a person needs to know.</summary>
 internal static class ServerRun
 {
+    /// <summary>The exit code after <c>indaba drain --stop</c>: the operator wants this node to stay away, so a supervisor must not start it again.</summary>
+    public const int DrainedAndStopped = 3;
+
     /// <summary>Runs until the token is cancelled (SIGTERM, Ctrl+C). Returns the exit code.</summary>
     public static async Task<int> RunAsync(Settings settings, CancellationToken stop)
     {
+        var drained = false;
         try
         {
             await using var host = await ServerHost.StartAsync(settings, TimeProvider.System, stop).ConfigureAwait(false);
             await SayAsync(settings.Current, host).ConfigureAwait(false);
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await host.Drain.StopAsked.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            drained = !stop.IsCancellationRequested;
             Console.WriteLine("stopping");
         }
         catch (OperationCanceledException)
@@ -28,7 +33,7 @@ internal static class ServerRun
             return 1;
         }
         Console.WriteLine("stopped");
-        return 0;
+        return drained ? DrainedAndStopped : 0;
     }
 
     private static string Show(ListenOptions? listener) => Ports.Of(listener)?.ToString(CultureInfo.InvariantCulture) ?? "off";

@@ -21,26 +21,30 @@ internal sealed class Account
     private long _lastSeq, _committedSeq;
     private readonly Dictionary<long, MessageAppend> _inFlight = [];
     private TaskCompletionSource? _idle;
+    private bool _lost;
 
-    public Account(Node node, AccountRow row, long lastSeq, IEnumerable<Cursor> cursors, IEnumerable<TailKey> tail)
+    public Account(Node node, AccountRow row, LogHead head)
     {
         _node = node;
         Row = row;
+        Epoch = head.Epoch;
         Jid = Jid.TryCreate(row.Local, row.Domain, null, out var jid) ? jid : throw new InvalidOperationException($"account {row.Id} has an invalid name");
         EscapedJid = System.Security.SecurityElement.Escape(Jid.ToString());
-        _lastSeq = _committedSeq = lastSeq;
-        foreach (var cursor in cursors) Keep(cursor);
-        _window.Fill(tail);
+        _lastSeq = _committedSeq = head.LastSeq;
+        foreach (var cursor in head.Cursors) Keep(cursor);
+        _window.Fill(head.Tail);
     }
 
-    /// <summary>Guards the log's head, the window and the sessions. Two accounts are locked in the order of their ids.</summary>
+    /// <summary>Guards the log's head, the window and the sessions. No two accounts are ever locked at once.</summary>
     public Lock Lock { get; } = new();
+    /// <summary>This node's claim of the log: what is appended under a former one is refused.</summary>
+    public long Epoch { get; }
+    /// <summary>What other nodes ask of it, one after another.</summary>
+    public Turns Turns { get; } = new();
     /// <summary>The account as stored.</summary>
     public AccountRow Row { get; }
     /// <summary>The immutable id that everything is keyed by.</summary>
     public long Id => Row.Id;
-    /// <summary>What every append of this state must carry.</summary>
-    public long Epoch { get; init; }
     /// <summary>The bare JID.</summary>
     public Jid Jid { get; }
     /// <summary>The bare JID as XML attribute text.</summary>
@@ -136,7 +140,7 @@ internal sealed class Account
         {
             if (item.Seq == 0)
             {
-                await _node.Router.BounceAsync(session, item.Bytes).ConfigureAwait(false);
+                _node.Router.Bounce(item.Bytes);
                 continue;
             }
             if (Sessions.Length == 0) continue;
@@ -193,6 +197,23 @@ internal sealed class Account
     }
 
     // --- life ---
+
+    /// <summary>
+    /// Another node has claimed the log. What was under way there is not acked; the devices come back and find the new owner.
+    /// Never blocks.
+    /// </summary>
+    public void Lose()
+    {
+        lock (Lock)
+        {
+            if (_lost) return;
+            Closed = _lost = true;
+        }
+        _node.Log.AccountLost(Jid);
+        foreach (var session in Sessions) session.Inbox.Abandon();
+        _node.Accounts.Lost(this);
+        foreach (var session in Sessions) _ = session.EndAsync(notifyPeers: false, new Streams.StreamClosing(Indaba.Xmpp.Streams.StreamCondition.Reset));
+    }
 
     /// <summary>Refuses new work and completes when what was begun has ended; then the grain may go.</summary>
     public Task CloseAsync()

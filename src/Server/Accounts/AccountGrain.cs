@@ -1,16 +1,20 @@
 using Indaba.Server.Streams;
-using Indaba.Xmpp.Streams;
 using Indaba.Xmpp;
+using Indaba.Xmpp.Streams;
 using Orleans.Concurrency;
 using Orleans.Placement;
+using Orleans.Runtime;
+using Orleans.Runtime.Placement;
 
 namespace Indaba.Server.Accounts;
 
 /// <summary>Which node holds an account: the placement of its state. The key is the bare JID. Not a message transport.</summary>
 internal interface IAccountGrain : IGrainWithStringKey
 {
-    /// <summary>Loads the account into the registry of the grain's node; false when there is no such account.</summary>
-    ValueTask<bool> ActivateAsync();
+    /// <summary>Loads the account into the registry of the grain's node and tells which that is; null when there is no such account.</summary>
+    ValueTask<SiloAddress?> ActivateAsync();
+    /// <summary>As <see cref="ActivateAsync"/> for a device that has come in at a node: an account without sessions goes there.</summary>
+    ValueTask<SiloAddress?> ActivateForAsync(SiloAddress node);
     /// <summary>A session is attached: do not deactivate.</summary>
     ValueTask HoldAsync();
     /// <summary>The last session is gone.</summary>
@@ -33,8 +37,7 @@ internal sealed class AccountGrain(Node node) : Grain, IAccountGrain
         if (!Jid.TryParse(this.GetPrimaryKeyString(), out var jid) || jid.Local is null) return;
         var row = await node.AccountRows.FindAsync(jid.Local, jid.Domain, cancellationToken);
         if (row is null or { Disabled: true }) return;
-        var head = await node.Mailbox.OpenAsync(row.Id, SendWindow.Size, cancellationToken);
-        _account = new Account(node, row, head.LastSeq, head.Cursors, head.Tail) { Epoch = head.Epoch };
+        _account = new Account(node, row, await node.Mailbox.OpenAsync(row.Id, SendWindow.Size, cancellationToken));
         node.Accounts.Enter(_account);
     }
 
@@ -49,11 +52,31 @@ internal sealed class AccountGrain(Node node) : Grain, IAccountGrain
     }
 
     /// <inheritdoc/>
-    public ValueTask<bool> ActivateAsync()
+    public ValueTask<SiloAddress?> ActivateAsync()
     {
-        if (_account is { Closed: false }) return ValueTask.FromResult(true);
+        if (_account is { Closed: false }) return ValueTask.FromResult<SiloAddress?>(node.Links.Self);
         DeactivateOnIdle(); // no such account, or on its way out: the next call looks again
-        return ValueTask.FromResult(_account is not null);
+        return ValueTask.FromResult(_account is null ? null : node.Links.Self);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<SiloAddress?> ActivateForAsync(SiloAddress other)
+    {
+        if (_account is { Closed: false, Sessions.Length: 0 } && !other.Equals(node.Links.Self))
+        {
+            // What is under way here is committed before it goes; the caller asks again and finds it at its own node.
+            RequestContext.Set(IPlacementDirector.PlacementHintKey, other);
+            MigrateOnIdle();
+            return LeaveForAsync(other);
+        }
+        return ActivateAsync();
+    }
+
+    private async ValueTask<SiloAddress?> LeaveForAsync(SiloAddress other)
+    {
+        await _account!.CloseAsync();
+        node.Accounts.Leave(_account);
+        return other;
     }
 
     /// <inheritdoc/>

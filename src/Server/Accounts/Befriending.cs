@@ -18,17 +18,17 @@ internal sealed class Befriending(Node node, SubscriptionFlow flow)
         var inviter = presence.Type == PresenceType.Subscribe && presence.Element.Child("preauth", Ns.Preauth)?["token"] is { } token
             ? await InviterAsync(presence.To!.Value.Bare, token, session.Account).ConfigureAwait(false)
             : null;
-        if (inviter is not null) await flow.OutboundAsync(inviter, session.Account.Jid, PresenceType.Subscribed).ConfigureAwait(false);
+        if (inviter is { } approver) await flow.OutboundAsync(approver, session.Account.Jid, PresenceType.Subscribed).ConfigureAwait(false);
         await flow.FromClientAsync(session, presence).ConfigureAwait(false);
-        if (inviter is not null) await flow.OutboundAsync(inviter, session.Account.Jid, PresenceType.Subscribe).ConfigureAwait(false);
+        if (inviter is { } asker) await flow.OutboundAsync(asker, session.Account.Jid, PresenceType.Subscribe).ConfigureAwait(false);
     }
 
     /// <summary>Who gave the token out, if it is the one addressed; the token is used up then. An unknown one counts for nothing (XEP-0379 section 4.1).</summary>
-    private async ValueTask<Account?> InviterAsync(Jid to, string token, Account asker)
+    private async ValueTask<Jid?> InviterAsync(Jid to, string token, Account asker)
     {
         if (to.Domain != node.Options.Domain || to.Local is null || to == asker.Jid) return null;
-        if (await node.Accounts.FindAsync(to).ConfigureAwait(false) is not { } inviter) return null;
-        return await node.Invitations.TryUseForContactAsync(inviter.Row, token).ConfigureAwait(false) ? inviter : null;
+        if (await node.AccountRows.FindAsync(to.Local, to.Domain).ConfigureAwait(false) is not { } inviter) return null;
+        return await node.Invitations.TryUseForContactAsync(inviter, token).ConfigureAwait(false) ? to : null;
     }
 
     /// <summary>An account was made by an invitation: inviter and invited become contacts, each with the other's presence. The account stays whatever becomes of this.</summary>
@@ -37,9 +37,8 @@ internal sealed class Befriending(Node node, SubscriptionFlow flow)
         if (!Jid.TryParse(invitation.RosterJid, out var inviterJid) || !Jid.TryCreate(invited.Local, invited.Domain, null, out var invitedJid)) return;
         try
         {
-            if (await node.Accounts.FindAsync(inviterJid).ConfigureAwait(false) is not { } inviter || inviter.Id != invitation.CreatedBy) return; // gone, or another of that name
-            if (await node.Accounts.FindAsync(invitedJid).ConfigureAwait(false) is not { } account) return;
-            await node.Presence.BefriendAsync(inviter, account).ConfigureAwait(false);
+            if (await node.AccountRows.FindAsync(inviterJid.Local ?? "", inviterJid.Domain).ConfigureAwait(false) is not { } inviter || inviter.Id != invitation.CreatedBy) return; // gone, or another of that name
+            await node.Presence.BefriendAsync(inviterJid, invitedJid).ConfigureAwait(false);
         }
         catch (Exception e)
         {

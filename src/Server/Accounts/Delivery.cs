@@ -1,6 +1,5 @@
 using System.Text;
 using Indaba.Server.Mailbox;
-using Indaba.Server.Sessions;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Stanzas;
 using Indaba.Xmpp.Xml;
@@ -10,96 +9,90 @@ namespace Indaba.Server.Accounts;
 /// <summary>What became of a message handed to <see cref="Delivery"/>.</summary>
 internal enum Submitted
 {
-    /// <summary>It is on its way to the disk.</summary>
+    /// <summary>It is on its way to the disk; the end is told later.</summary>
     Pending,
     /// <summary>It is on disk already: a resend.</summary>
     Done,
-    /// <summary>An account has closed meanwhile: look it up again and retry.</summary>
+    /// <summary>The account has closed meanwhile: look it up again and retry.</summary>
     Closed,
 }
 
-/// <summary>
-/// Puts a message into the logs of its sender and its recipient, once: gives the positions, recognises a resend, stamps
-/// the stanza-ids (XEP-0359) and hands both copies to the group commit as one.
-/// </summary>
-internal sealed class Delivery(Node node)
+/// <summary>A message as the logs take it: written once, for both copies.</summary>
+/// <param name="Message">The stanza, with its addresses.</param>
+/// <param name="Body">As UTF-8 without its end, so that each log's own stanza-id can follow.</param>
+/// <param name="From">The full JID of the sender.</param>
+/// <param name="Device">The sending device's key.</param>
+/// <param name="OriginId">The sender's id for it (XEP-0359), or null. What another node sends has always one, if need be of that node's making.</param>
+internal sealed record Letter(Message Message, byte[] Body, Jid From, string Device, string? OriginId)
 {
     private static readonly byte[] MessageEnd = "</message>"u8.ToArray();
 
-    /// <summary>
-    /// Commits a message. The end is told by <paramref name="item"/>, and a failure by <paramref name="fail"/> before that.
-    /// </summary>
-    /// <param name="sender">The sender's account if its copy is to be kept, else null.</param>
-    /// <param name="recipient">The recipient's account.</param>
-    public Submitted Submit(Session session, InboxItem item, Message message, Account? sender, StorePlan? senderPlan, Account recipient, StorePlan plan, Action<StanzaCondition> fail)
-    {
-        if (sender == recipient) sender = null; // a message to oneself is one entry
-        var body = Encode(message);
-        var (first, second) = sender is null || recipient.Id < sender.Id ? (recipient, sender) : (sender, recipient);
-        lock (first.Lock)
-        {
-            if (second is null) return Commit(session, item, message, body, sender, senderPlan, recipient, plan, fail);
-            lock (second.Lock) return Commit(session, item, message, body, sender, senderPlan, recipient, plan, fail);
-        }
-    }
+    public static Letter Of(Message message, Jid from, string device, string? originId) => new(message, Encode(message), from, device, originId);
 
-    private Submitted Commit(Session session, InboxItem item, Message message, byte[] body, Account? sender, StorePlan? senderPlan, Account recipient, StorePlan plan, Action<StanzaCondition> fail)
-    {
-        if (recipient.Closed || sender is { Closed: true }) return Submitted.Closed;
-        var from = session.Jid;
-        var originId = message.Element.Child("origin-id", Ns.StanzaIds)?["id"];
-        UInt128? inKey = null, outKey = null;
-        if (originId is not null)
-        {
-            inKey = SendWindow.Key(Direction.In, from.Bare.ToString(), session.Device.Key, originId);
-            outKey = sender is null ? null : SendWindow.Key(Direction.Out, recipient.Jid.ToString(), session.Device.Key, originId);
-            if (Repeated(recipient, inKey.Value, session, item, fail) is { } before) return before;
-            if (outKey is { } key && Repeated(sender!, key, session, item, fail) is { } sent) return sent;
-        }
-        var at = node.Time.GetUtcNow().ToUnixTimeMilliseconds();
-        var inEntry = Entry(recipient, Direction.In, plan, message, body, from, from.Bare, message.To is { IsFull: true } to ? to.Resource : null, session.Device.Key, originId, at);
-        var outEntry = sender is null ? null : Entry(sender, Direction.Out, senderPlan!, message, body, from, recipient.Jid, message.To?.Resource, session.Device.Key, originId, at);
-        var append = new MessageAppend
-        {
-            First = inEntry, FirstAccount = recipient, FirstKey = inKey,
-            Second = outEntry, SecondAccount = sender, SecondKey = outKey,
-            Origin = session, Item = item, Fail = fail,
-        };
-        if (inKey is { } k) recipient.Window.Add(k, inEntry.Seq);
-        if (outKey is { } o) sender!.Window.Add(o, outEntry!.Seq);
-        recipient.BeginAppend(append, inEntry.Seq);
-        sender?.BeginAppend(append, outEntry!.Seq);
-        append.Enqueue(node.Mailbox);
-        return Submitted.Pending;
-    }
+    /// <summary>The sender's id in the stanza itself.</summary>
+    public static string? OriginIdOf(Message message) => message.Element.Child("origin-id", Ns.StanzaIds)?["id"];
 
-    /// <summary>Tells whether the log has this send already, or is about to (the resend ends when the first one does); null when it is new.</summary>
-    private static Submitted? Repeated(Account account, UInt128 key, Session session, InboxItem item, Action<StanzaCondition> fail)
-    {
-        var seq = account.Window.Find(key);
-        if (seq == 0) return null;
-        if (account.InFlight(seq) is not { } append) return Submitted.Done;
-        append.Follow(session, item, fail);
-        return Submitted.Pending;
-    }
+    /// <summary>An id for a message whose sender gave none, so that a log knows a repeat between nodes. No client can send it: XML has no such character.</summary>
+    public static string MakeOriginId() => '\u0001' + Ids.Short();
 
-    private static LogEntry Entry(Account account, Direction direction, StorePlan plan, Message message, byte[] body, Jid from, Jid peer, string? target, string device, string? originId, long at)
-    {
-        var seq = account.NextSeq();
-        return new LogEntry
-        {
-            Account = account.Id, Seq = seq, Direction = direction, Flags = plan.Flags(direction), Peer = peer.ToString(), Target = target,
-            Sender = from.ToString(), Device = device, OriginId = originId, MessageId = message.Id, At = at,
-            Stanza = Stamp(body, account, seq),
-        };
-    }
-
-    /// <summary>The message as UTF-8 without its end, so that each log's own stanza-id can follow.</summary>
     private static byte[] Encode(Message message)
     {
         if (message.Element.Nodes.Count == 0) message.Element.AddText(" "); // keeps the closing tag, which the stanza-id goes before
         var bytes = XmppWriter.ToBytes(message.Element, Ns.Client);
         return bytes.AsSpan().EndsWith(MessageEnd) ? bytes[..^MessageEnd.Length] : throw new InvalidOperationException("a message that does not end");
+    }
+}
+
+/// <summary>
+/// Puts a message into the log of one account, once: gives the position, recognises a resend, stamps the stanza-id
+/// (XEP-0359) and hands the entry to the group commit. Sender and recipient each have their own entry: they may be held by
+/// different nodes, and each log knows a resend by itself, so nothing hangs on committing both at once.
+/// </summary>
+internal sealed class Delivery(Node node)
+{
+    /// <summary>The recipient's copy.</summary>
+    public Submitted Receive(Account account, StorePlan plan, Letter letter, Action<AppendEnd> ended)
+    {
+        var peer = letter.From.Bare;
+        UInt128? key = letter.OriginId is { } id ? SendWindow.Key(Direction.In, peer.ToString(), letter.Device, id) : null;
+        return Put(account, Direction.In, plan, letter, key, peer, letter.Message.To is { IsFull: true } to ? to.Resource : null, ended);
+    }
+
+    /// <summary>The sender's copy.</summary>
+    public Submitted Send(Account account, StorePlan plan, Letter letter, Action<AppendEnd> ended)
+    {
+        var peer = letter.Message.To!.Value.Bare;
+        UInt128? key = letter.OriginId is { } id ? SendWindow.Key(Direction.Out, peer.ToString(), letter.Device, id) : null;
+        return Put(account, Direction.Out, plan, letter, key, peer, letter.Message.To.Value.Resource, ended);
+    }
+
+    private Submitted Put(Account account, Direction direction, StorePlan plan, Letter letter, UInt128? key, Jid peer, string? target, Action<AppendEnd> ended)
+    {
+        lock (account.Lock)
+        {
+            if (account.Closed) return Submitted.Closed;
+            if (key is { } known && account.Window.Find(known) is not 0 and var before)
+            {
+                if (account.InFlight(before) is not { } underWay) return Submitted.Done;
+                underWay.Follow(ended);
+                return Submitted.Pending;
+            }
+            var seq = account.NextSeq();
+            var append = new MessageAppend
+            {
+                Account = account, Epoch = account.Epoch, Key = key, Ended = ended,
+                Entry = new LogEntry
+                {
+                    Account = account.Id, Seq = seq, Direction = direction, Flags = plan.Flags(direction), Peer = peer.ToString(), Target = target,
+                    Sender = letter.From.ToString(), Device = letter.Device, OriginId = letter.OriginId, MessageId = letter.Message.Id,
+                    At = node.Time.GetUtcNow().ToUnixTimeMilliseconds(), Stanza = Stamp(letter.Body, account, seq),
+                },
+            };
+            if (key is { } k) account.Window.Add(k, seq);
+            account.BeginAppend(append, seq);
+            node.Mailbox.Enqueue(append);
+            return Submitted.Pending;
+        }
     }
 
     private static byte[] Stamp(byte[] body, Account account, long seq)

@@ -82,43 +82,74 @@ internal sealed class PresenceProbes(Node node, PresenceService service, Subscri
     {
         var to = probe.To!.Value;
         if (to.Domain != node.Options.Domain || to.Local is null) return; // section 4.3: never an error
-        var account = await node.Accounts.FindAsync(to.Bare).ConfigureAwait(false);
-        if (account is not null && !await node.Router.RunAsync(Stage.Delivering, session, account, probe, null).ConfigureAwait(false)) return;
-        if (account is null || !await service.SharesPresenceAsync(account, session.Jid).ConfigureAwait(false))
+        var place = await node.Accounts.LocateAsync(to.Bare).ConfigureAwait(false);
+        if (place.Owner is not null)
         {
-            await RefuseAsync(session, account, to, probe.Id).ConfigureAwait(false);
+            if (await node.Forwarding.ProbeAsync(probe).ConfigureAwait(false)) await RefuseAsync(session, to, probe.Id).ConfigureAwait(false);
             return;
         }
-        if (to.IsFull)
+        if (place.Account is not { } account)
         {
-            var there = account.Find(to.Resource!) is { } target && service.IsAvailable(target);
-            Reply(session, to, there ? null : "unavailable", there ? null : probe.Id);
+            await RefuseAsync(session, to, probe.Id).ConfigureAwait(false);
+            return;
         }
-        else if (account.Sessions.Any(service.IsAvailable)) ShowAll(account, session);
-        else await TellLastSeenAsync(session, account, probe.Id).ConfigureAwait(false);
+        if (!await node.Router.RunAsync(Stage.Delivering, session, account, probe, null).ConfigureAwait(false)) return;
+        if (account.Sessions.Any(service.IsAvailable) && to.IsBare && await service.SharesPresenceAsync(account, session.Jid).ConfigureAwait(false))
+        {
+            ShowAll(account, session);
+            return;
+        }
+        if (await AnswerAsync(account, probe, session.Jid, bytes => session.SendBytes(bytes, counted: true)).ConfigureAwait(false)) await RefuseAsync(session, to, probe.Id).ConfigureAwait(false);
     }
 
-    private async ValueTask RefuseAsync(Session session, Account? account, Jid to, string? id)
+    /// <summary>The same for a client of another node; true when the asker may not see the account.</summary>
+    public async ValueTask<bool> AnswerRemoteAsync(Account account, Presence probe)
     {
-        if (account is not null && to.IsFull && account.Find(to.Resource!) is { } target && service.StateOf(target)?.HasDirected(session.Jid) == true)
+        var asker = probe.From!.Value;
+        if (!await node.Router.RunAsync(Stage.Delivering, null, account, probe, null).ConfigureAwait(false)) return false;
+        if (account.Sessions.Any(service.IsAvailable) && probe.To!.Value.IsBare && await service.SharesPresenceAsync(account, asker).ConfigureAwait(false))
         {
-            Reply(session, to, null, null);
-            return;
+            service.Remote.ShowAll(account, asker);
+            return false;
         }
+        return await AnswerAsync(account, probe, asker, bytes => node.Forwarding.ToSession(asker, bytes)).ConfigureAwait(false);
+    }
+
+    /// <summary>Answers what is not the presence of several resources; true when the asker may not see the account.</summary>
+    private async ValueTask<bool> AnswerAsync(Account account, Presence probe, Jid asker, Action<byte[]> reply)
+    {
+        var to = probe.To!.Value;
+        var target = to.IsFull ? account.Find(to.Resource!) : null;
+        if (!await service.SharesPresenceAsync(account, asker).ConfigureAwait(false))
+        {
+            if (target is null || service.StateOf(target)?.HasDirected(asker) != true) return true;
+            Reply(reply, asker, to, null, null);
+        }
+        else if (to.IsFull)
+        {
+            var there = target is not null && service.IsAvailable(target);
+            Reply(reply, asker, to, there ? null : "unavailable", there ? null : probe.Id);
+        }
+        else await TellLastSeenAsync(reply, asker, account, probe.Id).ConfigureAwait(false);
+        return false;
+    }
+
+    private async ValueTask RefuseAsync(Session session, Jid to, string? id)
+    {
         var own = await service.Rosters.OfAsync(session.Account).ConfigureAwait(false);
         if (own.Find(to.Bare) is { HasTo: true }) await CancelAsync(session.Account, to.Bare).ConfigureAwait(false);
-        else Reply(session, to.Bare, "unsubscribed", id); // to who asked: it ends no request and no pre-approval
+        else Reply(bytes => session.SendBytes(bytes, counted: true), session.Jid, to.Bare, "unsubscribed", id); // to who asked: it ends no request and no pre-approval
     }
 
-    private async ValueTask TellLastSeenAsync(Session session, Account account, string? id)
+    private async ValueTask TellLastSeenAsync(Action<byte[]> reply, Jid asker, Account account, string? id)
     {
         var presence = new Element("presence", Ns.Client)
-            .With("from", account.Jid.ToString()).With("to", session.Jid.Bare.ToString()).With("type", "unavailable").With("id", id);
+            .With("from", account.Jid.ToString()).With("to", asker.Bare.ToString()).With("type", "unavailable").With("id", id);
         if (await LastSeen.LoadAsync(node, account).ConfigureAwait(false) is { } last)
             presence.Add(new Element("delay", Ns.Delay).With("from", node.Options.Domain).With("stamp", Copies.Stamp(last.At)));
-        session.Send(presence);
+        reply(XmppWriter.ToBytes(presence, Ns.Client));
     }
 
-    private static void Reply(Session session, Jid from, string? type, string? id) =>
-        session.SendBytes(PresenceBytes.Address(PresenceBytes.Mere(from, type, id), session.Account.EscapedJid), counted: true);
+    private static void Reply(Action<byte[]> reply, Jid asker, Jid from, string? type, string? id) =>
+        reply(PresenceBytes.Address(PresenceBytes.Mere(from, type, id), PresenceBytes.Escape(asker.Bare)));
 }

@@ -18,7 +18,6 @@ internal sealed class PresenceService
 
     private readonly Node _node;
     private readonly Slot<PresenceState> _states;
-    private readonly SubscriptionFlow _subscriptions;
     private readonly PresenceProbes _probes;
 
     public PresenceService(Node node)
@@ -27,13 +26,20 @@ internal sealed class PresenceService
         _states = node.Modules.SessionSlot<PresenceState>();
         Rosters = new RosterService(node, node.Modules.AccountSlot<Roster>(), _states);
         Blocks = new BlockLists(node, node.Modules.AccountSlot<BlockList>());
-        _subscriptions = new SubscriptionFlow(node, this);
-        _probes = new PresenceProbes(node, this, _subscriptions);
-        Befriending = new Befriending(node, _subscriptions);
+        Subscriptions = new SubscriptionFlow(node, this);
+        Remote = new RemotePresence(node, this);
+        _probes = new PresenceProbes(node, this, Subscriptions);
+        Befriending = new Befriending(node, Subscriptions);
     }
 
     /// <summary>The rosters of accounts.</summary>
     public RosterService Rosters { get; }
+
+    /// <summary>How subscription stanzas travel.</summary>
+    public SubscriptionFlow Subscriptions { get; }
+
+    /// <summary>Presence from and to other nodes.</summary>
+    public RemotePresence Remote { get; }
 
     /// <summary>Contacts by invitation (XEP-0379).</summary>
     public Befriending Befriending { get; }
@@ -67,7 +73,7 @@ internal sealed class PresenceService
             else if (presence.Type == PresenceType.Unavailable) await DisappearAsync(session, presence.Element, ended: false).ConfigureAwait(false);
             return; // anything else would be to oneself
         }
-        if (Subscriptions.Manages(presence.Type)) await Befriending.FromClientAsync(session, presence).ConfigureAwait(false);
+        if (Accounts.Subscriptions.Manages(presence.Type)) await Befriending.FromClientAsync(session, presence).ConfigureAwait(false);
         else if (presence.Type == PresenceType.Probe) await _probes.AnswerAsync(session, presence).ConfigureAwait(false);
         else await DirectAsync(session, presence, presence.To.Value).ConfigureAwait(false);
     }
@@ -85,6 +91,7 @@ internal sealed class PresenceService
         session.SetPresence(Brief(presence));
         Send(account, presence.Element, bytes, account.Sessions, null);
         Broadcast(session, roster, presence.Element, bytes);
+        Remote.Broadcast(session, roster, bytes, gone: false, first);
         if (first) await _probes.CatchUpAsync(session, roster).ConfigureAwait(false);
         if (IsOver(session, state)) TakeBack(session, state, roster);
         if (!first) return;
@@ -118,6 +125,7 @@ internal sealed class PresenceService
         var bytes = XmppWriter.ToBytes(gone, Ns.Client);
         Send(session.Account, gone, bytes, session.Account.Sessions, session.Jid);
         Broadcast(session, roster, gone, bytes, gone: true);
+        Remote.Broadcast(session, roster, bytes, gone: true);
     }
 
     // --- the end of availability ---
@@ -151,6 +159,7 @@ internal sealed class PresenceService
             Send(account, presence, bytes, account.Sessions, session.Jid);
             if (!ended) session.SendBytes(PresenceBytes.Address(bytes, account.EscapedJid), counted: true);
             Broadcast(session, roster, presence, bytes, gone: true);
+            Remote.Broadcast(session, roster, bytes, gone: true);
         }
         foreach (var to in directed)
         {
@@ -166,11 +175,11 @@ internal sealed class PresenceService
     {
         if (to.Domain != _node.Options.Domain)
             throw new StanzaException(StanzaCondition.RemoteServerNotFound);
-        if (to.Local is null || await _node.Accounts.FindAsync(to.Bare).ConfigureAwait(false) is not { } account) return; // section 8.5.1
-        var shows = presence.Type == PresenceType.Available && account != session.Account;
+        if (to.Local is null) return; // section 8.5.1
+        var shows = presence.Type == PresenceType.Available && to.Bare != session.Account.Jid;
         if (presence.Type == PresenceType.Unavailable) StateOf(session)?.Undirect(to);
         else if (shows) await NoteDirectedAsync(session, to).ConfigureAwait(false);
-        if (!await _node.Router.RunAsync(Stage.Delivering, session, account, presence, null).ConfigureAwait(false)) return;
+        if (_node.Accounts.Local(to.Bare) is { } account && !await _node.Router.RunAsync(Stage.Delivering, session, account, presence, null).ConfigureAwait(false)) return;
         if (presence.Type != PresenceType.Error || to.IsFull) Deliver(session, to, presence.Element, XmppWriter.ToBytes(presence.Element, Ns.Client));
         if (shows && IsOver(session, MakeState(session)))
             Deliver(session, to, UnavailableOf(session), PresenceBytes.Address(PresenceBytes.Mere(session.Jid, "unavailable"), PresenceBytes.Escape(to)));
@@ -187,7 +196,11 @@ internal sealed class PresenceService
     /// <summary>To the resource, or to all available ones (sections 8.5.2.1.2, 8.5.3.1).</summary>
     private void Deliver(Session from, Jid to, Element presence, byte[] bytes)
     {
-        if (_node.Accounts.Local(to.Bare) is not { } account) return;
+        if (_node.Accounts.Local(to.Bare) is not { } account)
+        {
+            Remote.Tell(from.Jid, PresenceBytes.Unaddressed(presence), to, gone: presence["type"] == "unavailable");
+            return;
+        }
         foreach (var session in account.Sessions)
         {
             if (to.IsFull ? session.Jid.Resource != to.Resource : !IsAvailable(session)) continue;
@@ -196,6 +209,21 @@ internal sealed class PresenceService
             if (presence["type"] == "unavailable") StateOf(session)?.Undirect(from.Jid);
         }
     }
+
+    /// <summary>Presence of a session of another node, for an account of this one: to the resource, or to all available ones.</summary>
+    public void Receive(Account account, Jid to, Jid from, Element presence, byte[] bytes, bool gone)
+    {
+        byte[]? addressed = null;
+        foreach (var session in account.Sessions)
+        {
+            if (to.IsFull ? session.Jid.Resource != to.Resource : !IsAvailable(session)) continue;
+            session.SendStanza(presence, addressed ??= PresenceBytes.Address(bytes, PresenceBytes.Escape(to)));
+            if (gone) StateOf(session)?.Undirect(from);
+        }
+    }
+
+    /// <summary>A client's probe has come from another node; true when the asker may not see the account.</summary>
+    public ValueTask<bool> ReceiveProbeAsync(Account account, Presence probe) => _probes.AnswerRemoteAsync(account, probe);
 
     // --- who may see whom ---
 
@@ -235,7 +263,20 @@ internal sealed class PresenceService
     // --- when a subscription or a block begins or ends ---
 
     /// <summary>Sends the current presence of an account's resources to another's (section 3.1.5; XEP-0191 section 3.4).</summary>
-    public void Show(Account account, Account to)
+    public void Show(Account account, Jid contact)
+    {
+        if (_node.Accounts.Local(contact) is { } to)
+        {
+            Show(account, to);
+            return;
+        }
+        foreach (var session in account.Sessions)
+        {
+            if (StateOf(session)?.Available is { } presence) Remote.Tell(session.Jid, presence, contact, gone: false);
+        }
+    }
+
+    private void Show(Account account, Account to)
     {
         foreach (var receiver in to.Sessions)
         {
@@ -244,14 +285,16 @@ internal sealed class PresenceService
     }
 
     /// <summary>Sends unavailable presence of an account's resources to another's (sections 3.2.2 and 3.3.3).</summary>
-    public void Hide(Account account, Account from)
+    public void Hide(Account account, Jid from)
     {
-        if (account == from || Blocks.Loaded(account).Matches(from.Jid)) return;
+        if (account.Jid == from || Blocks.Loaded(account).Matches(from)) return;
+        var other = _node.Accounts.Local(from);
         foreach (var session in account.Sessions)
         {
-            if (StateOf(session) is not { } state || (state.Available is null && !state.HasDirected(from.Jid))) continue;
-            state.Undirect(from.Jid);
-            Hide(session, from, null);
+            if (StateOf(session) is not { } state || (state.Available is null && !state.HasDirected(from))) continue;
+            state.Undirect(from);
+            if (other is not null) Hide(session, other, null);
+            else Remote.Tell(session.Jid, PresenceBytes.Mere(session.Jid, "unavailable"), from, gone: true);
         }
     }
 
@@ -279,7 +322,9 @@ internal sealed class PresenceService
             {
                 foreach (var contact in roster.Contacts)
                 {
-                    if (contact.HasFrom && _node.Accounts.Local(contact.Jid) is { } other) Hide(session, other, blocked);
+                    if (!contact.HasFrom) continue;
+                    if (_node.Accounts.Local(contact.Jid) is { } other) Hide(session, other, blocked);
+                    else if (blocked.Matches(contact.Jid)) Remote.Tell(session.Jid, PresenceBytes.Mere(session.Jid, "unavailable"), contact.Jid, gone: true);
                 }
             }
             foreach (var to in state.TakeDirected(blocked))
@@ -292,9 +337,23 @@ internal sealed class PresenceService
     {
         foreach (var contact in (await Rosters.OfAsync(account).ConfigureAwait(false)).Contacts)
         {
-            if (_node.Accounts.Local(contact.Jid) is not { Sessions.Length: > 0 } other) continue;
+            if (_node.Accounts.Local(contact.Jid) is not { } other)
+            {
+                if (unblocked.Matches(contact.Jid)) ShowElsewhere(account, contact);
+                continue;
+            }
             if (contact.HasFrom && other.Sessions.Any(s => unblocked.Matches(s.Jid))) Show(account, other);
             if (contact.HasTo && other.Sessions.Any(s => unblocked.Matches(s.Jid)) && Rosters.Loaded(other)?.SharesPresenceWith(account.Jid) == true) Show(other, account);
+        }
+    }
+
+    private void ShowElsewhere(Account account, RosterContact contact)
+    {
+        if (contact.HasFrom) Show(account, contact.Jid);
+        if (!contact.HasTo) return;
+        foreach (var session in account.Sessions)
+        {
+            if (IsAvailable(session)) Remote.Probe(session, contact.Jid);
         }
     }
 
@@ -306,17 +365,17 @@ internal sealed class PresenceService
     public async ValueTask<bool> RemoveContactAsync(Account account, Jid jid)
     {
         if (await Rosters.RemoveAsync(account, jid).ConfigureAwait(false) is not { } contact) return false;
-        await _subscriptions.RemovedAsync(account, contact).ConfigureAwait(false);
+        await Subscriptions.RemovedAsync(account, contact).ConfigureAwait(false);
         return true;
     }
 
     /// <summary>Makes two accounts each other's contacts, as if each had asked and been approved: for invitations (XEP-0379).</summary>
-    public async ValueTask BefriendAsync(Account one, Account other)
+    public async ValueTask BefriendAsync(Jid one, Jid other)
     {
         foreach (var (from, to) in new[] { (one, other), (other, one) })
         {
-            await _subscriptions.OutboundAsync(from, to.Jid, PresenceType.Subscribed).ConfigureAwait(false); // approves the request that follows
-            await _subscriptions.OutboundAsync(to, from.Jid, PresenceType.Subscribe).ConfigureAwait(false);
+            await Subscriptions.OutboundAsync(from, to, PresenceType.Subscribed).ConfigureAwait(false); // approves the request that follows
+            await Subscriptions.OutboundAsync(to, from, PresenceType.Subscribe).ConfigureAwait(false);
         }
     }
 
@@ -327,11 +386,11 @@ internal sealed class PresenceService
     public async ValueTask LeaveAsync(Account account)
     {
         foreach (var contact in (await Rosters.OfAsync(account).ConfigureAwait(false)).Contacts)
-            await _subscriptions.RemovedAsync(account, contact).ConfigureAwait(false);
+            await Subscriptions.RemovedAsync(account, contact).ConfigureAwait(false);
         foreach (var holder in await _node.Rosters.HoldersAsync(account.Jid.ToString()).ConfigureAwait(false))
         {
             if (await _node.AccountRows.FindByIdAsync(holder).ConfigureAwait(false) is { } row && Jid.TryCreate(row.Local, row.Domain, null, out var user))
-                await _subscriptions.ContactRemovedAsync(user, account.Jid).ConfigureAwait(false);
+                await Subscriptions.ContactRemovedAsync(user, account.Jid).ConfigureAwait(false);
         }
     }
 }

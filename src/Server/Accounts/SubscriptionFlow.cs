@@ -34,7 +34,7 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
     public async ValueTask RemovedAsync(Account account, RosterContact was)
     {
         if (was.HasTo || was.Ask) await RouteAsync(account, was.Jid, Make(account.Jid, was.Jid, PresenceType.Unsubscribe), PresenceType.Unsubscribe).ConfigureAwait(false);
-        if (was.HasFrom) await HideAsync(account, was.Jid).ConfigureAwait(false);
+        if (was.HasFrom) service.Hide(account, was.Jid);
         if (was.HasFrom || was.PendingIn is not null)
             await RouteAsync(account, was.Jid, Make(account.Jid, was.Jid, PresenceType.Unsubscribed), PresenceType.Unsubscribed).ConfigureAwait(false);
     }
@@ -45,9 +45,15 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
     /// </summary>
     public async ValueTask ContactRemovedAsync(Jid user, Jid contact)
     {
+        var place = await node.Accounts.LocateAsync(user).ConfigureAwait(false);
+        if (place.Owner is not null) await node.Forwarding.ContactRemovedAsync(user, contact).ConfigureAwait(false);
+        else if (place.Account is { } account) await ContactRemovedAsync(account, user, contact).ConfigureAwait(false);
+    }
+
+    private async ValueTask ContactRemovedAsync(Account account, Jid user, Jid contact)
+    {
         await InboundAsync(user, contact, Make(contact, user, PresenceType.Unsubscribe), PresenceType.Unsubscribe).ConfigureAwait(false);
         await InboundAsync(user, contact, Make(contact, user, PresenceType.Unsubscribed), PresenceType.Unsubscribed).ConfigureAwait(false);
-        if (await node.Accounts.FindAsync(user).ConfigureAwait(false) is not { } account) return;
         var roster = await service.Rosters.OfAsync(account).ConfigureAwait(false);
         using (await roster.EnterAsync().ConfigureAwait(false))
         {
@@ -58,6 +64,15 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
 
     /// <summary>Sends a stanza on the user's behalf, as <see cref="FromClientAsync"/>.</summary>
     public ValueTask OutboundAsync(Account account, Jid contact, PresenceType type) => OutboundAsync(account, contact, type, Make(account.Jid, contact, type));
+
+    /// <summary>As above for a user whose account may be held by another node.</summary>
+    /// <exception cref="StanzaException">As <see cref="FromClientAsync"/>.</exception>
+    public async ValueTask OutboundAsync(Jid user, Jid contact, PresenceType type)
+    {
+        var place = await node.Accounts.LocateAsync(user).ConfigureAwait(false);
+        if (place.Account is { } account) await OutboundAsync(account, contact, type).ConfigureAwait(false);
+        else if (place.Exists) await node.Forwarding.SubscribeAsync(user, contact, type).ConfigureAwait(false);
+    }
 
     private async ValueTask OutboundAsync(Account account, Jid contact, PresenceType type, Element stanza)
     {
@@ -75,9 +90,9 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
         }
         if (!route) return;
         if (!isHere) throw Elsewhere(contact);
-        if (hides) await HideAsync(account, contact).ConfigureAwait(false); // section 3.2.2: before the contact knows why
+        if (hides) service.Hide(account, contact); // section 3.2.2: before the contact knows why
         await RouteAsync(account, contact, stanza, type).ConfigureAwait(false);
-        if (type == PresenceType.Subscribed) await ShowAsync(account, contact).ConfigureAwait(false); // section 3.1.5
+        if (type == PresenceType.Subscribed) service.Show(account, contact); // section 3.1.5
     }
 
     private StanzaException Elsewhere(Jid contact) =>
@@ -96,7 +111,13 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
     {
         for (var attempt = 0; attempt < 5; attempt++)
         {
-            var account = await node.Accounts.FindAsync(user).ConfigureAwait(false);
+            var place = await node.Accounts.LocateAsync(user).ConfigureAwait(false);
+            if (place.Owner is not null)
+            {
+                await node.Forwarding.SubscriptionAsync(user, contact, stanza, type).ConfigureAwait(false);
+                return;
+            }
+            var account = place.Account;
             if (account is null || (await service.Blocks.OfAsync(account).ConfigureAwait(false)).Matches(contact)) return;
             var roster = await service.Rosters.OfAsync(account).ConfigureAwait(false);
             InboundStep step;
@@ -114,10 +135,10 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
                 else if (step.Deliver) Deliver();
             }
             ForgetClosed(account);
-            if (hides) await HideAsync(account, contact).ConfigureAwait(false); // section 3.3.3
+            if (hides) service.Hide(account, contact); // section 3.3.3
             if (step.Reply is not { } reply) return;
             await RouteAsync(account, contact, Make(account.Jid, contact, reply), reply).ConfigureAwait(false);
-            if (reply == PresenceType.Subscribed) await ShowAsync(account, contact).ConfigureAwait(false);
+            if (reply == PresenceType.Subscribed) service.Show(account, contact);
             return;
         }
     }
@@ -156,18 +177,6 @@ internal sealed class SubscriptionFlow(Node node, PresenceService service)
         {
             if (service.StateOf(session) is { } state && (state.Available is not null || (state.WantsRoster && !isRequest))) session.SendBytes(bytes, counted: true);
         }
-    }
-
-    /// <summary>The contact sees the account's resources from now on.</summary>
-    private async ValueTask ShowAsync(Account account, Jid contact)
-    {
-        if (await node.Accounts.FindAsync(contact).ConfigureAwait(false) is { } other) service.Show(account, other);
-    }
-
-    /// <summary>The contact sees the account's resources no more.</summary>
-    private async ValueTask HideAsync(Account account, Jid contact)
-    {
-        if (await node.Accounts.FindAsync(contact).ConfigureAwait(false) is { } other) service.Hide(account, other);
     }
 
     private static Element Make(Jid from, Jid to, PresenceType type) => new Element("presence", Ns.Client)

@@ -29,7 +29,7 @@ internal static class AdminApi
         });
         MapUsers(admin, services);
         MapInvitations(admin, services);
-        admin.MapGet("/sessions", () => Json(new SessionList(services.Sessions.Snapshot()), AdminJson.Default.SessionList));
+        admin.MapGet("/sessions", async (CancellationToken cancel) => Json(new SessionList(await services.Processes.SessionsAsync(cancel)), AdminJson.Default.SessionList));
         admin.MapGet("/pending", async (string? account, CancellationToken cancel) => await PendingReport.RunAsync(services, account, cancel) is { } rows
             ? Json(new PendingList(rows), AdminJson.Default.PendingList)
             : Error(StatusCodes.Status404NotFound, $"there is no account '{account}'"));
@@ -89,12 +89,12 @@ internal static class AdminApi
         var version = typeof(AdminApi).Assembly.GetName().Version!.ToString(3);
         var options = services.Settings.Current;
         return new StatusReply(version, Environment.ProcessId, options.Domain, options.DataDirectory, started, await services.AccountRows.CountAsync(cancel),
-            services.Sessions.Snapshot().Count, services.Address.Base?.AbsoluteUri, services.Settings.File);
+            (await services.Processes.SessionsAsync(cancel)).Count, services.Address.Base?.AbsoluteUri, services.Settings.File);
     }
 
     private static async Task<UserPage> UsersAsync(AdminServices services, long after, CancellationToken cancel)
     {
-        var sessions = services.Sessions.Snapshot().CountBy(s => Bare(s.Jid)).ToDictionary();
+        var sessions = (await services.Processes.SessionsAsync(cancel)).CountBy(s => Bare(s.Jid)).ToDictionary();
         var rows = await services.AccountRows.ListAsync(after, UserPageSize, cancel);
         UserInfo Show(AccountRow row)
         {
@@ -136,11 +136,11 @@ internal static class AdminApi
 
     private static string Word(Role role) => role == Role.Admin ? "admin" : "user";
 
-    private static IResult Json<T>(T value, JsonTypeInfo<T> type) => Results.Json(value, type);
+    internal static IResult Json<T>(T value, JsonTypeInfo<T> type) => Results.Json(value, type);
 
-    private static IResult Error(int status, string sentence) => Results.Json(new Fault(sentence), AdminJson.Default.Fault, statusCode: status);
+    internal static IResult Error(int status, string sentence) => Results.Json(new Fault(sentence), AdminJson.Default.Fault, statusCode: status);
 
-    private static async Task<T?> ReadAsync<T>(HttpContext http, JsonTypeInfo<T> type) where T : class
+    internal static async Task<T?> ReadAsync<T>(HttpContext http, JsonTypeInfo<T> type) where T : class
     {
         try
         {

@@ -58,6 +58,35 @@ internal sealed record MessageInfo(
     string? MessageId, string From, string To, DateTimeOffset Committed, string? SenderCopy, string? RecipientCopy,
     DateTimeOffset? Received, DateTimeOffset? Displayed, IReadOnlyList<MessageDevice> Devices);
 
+/// <summary>One node of the cluster. Silent is null while it is heard of; Cpu is of one core, Memory in bytes, commits in milliseconds.</summary>
+internal sealed record NodeInfo(
+    string Name, bool ThisOne, string State, double? SilentSeconds, string Address, string Ports, string Version, string Roles, DateTimeOffset Started,
+    int Sessions, int Accounts, double CpuPercent, long Memory, double CommitP50, double CommitP99, int Queue);
+
+internal sealed record NodeList(IReadOnlyList<NodeInfo> Nodes);
+
+internal sealed record DrainRequest(bool Stop = false);
+
+/// <summary>Phase is serving, notice, ending or drained.</summary>
+internal sealed record DrainReply(string Phase, int Sessions);
+
+internal sealed record SharedSetting(string Name, string Value, DateTimeOffset SetAt, string SetBy);
+
+internal sealed record SharedSettingList(IReadOnlyList<SharedSetting> Settings);
+
+internal sealed record SetRequest(string Value, string? By = null);
+
+/// <summary>Origin is where the asked node's own value comes from; other than "the database" when it has one of its own.</summary>
+internal sealed record SetReply(IReadOnlyList<string> Mistakes, string Value, bool Waits, string Origin);
+
+/// <summary>A session as the reports on pending messages need it, of whichever node. Holds: it has the asked position in its hands.</summary>
+internal sealed record DeviceSession(long Account, string Session, string Device, string Resource, string BoundResource, bool Holds);
+
+internal sealed record DeviceSessions(IReadOnlyList<DeviceSession> Sessions);
+
+/// <summary>Account null: all of them.</summary>
+internal sealed record DeviceQuestion(long? Account, long Seq);
+
 internal sealed record ReloadReply(IReadOnlyList<string> Mistakes, IReadOnlyList<string> Changed, IReadOnlyList<string> Waiting);
 
 /// <summary>The JSON of the control socket, without reflection.</summary>
@@ -77,4 +106,13 @@ internal sealed record ReloadReply(IReadOnlyList<string> Mistakes, IReadOnlyList
 [JsonSerializable(typeof(PendingList))]
 [JsonSerializable(typeof(MessageInfo))]
 [JsonSerializable(typeof(ReloadReply))]
+[JsonSerializable(typeof(NodeList))]
+[JsonSerializable(typeof(DrainRequest))]
+[JsonSerializable(typeof(DrainReply))]
+[JsonSerializable(typeof(SharedSettingList))]
+[JsonSerializable(typeof(SetRequest))]
+[JsonSerializable(typeof(SetReply))]
+[JsonSerializable(typeof(DeviceSessions))]
+[JsonSerializable(typeof(DeviceQuestion))]
+[JsonSerializable(typeof(Telemetry.HealthReport))]
 internal sealed partial class AdminJson : JsonSerializerContext;

@@ -1,7 +1,6 @@
 using Indaba.Server.Accounts;
 using Indaba.Server.Mailbox;
 using Indaba.Server.Options;
-using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
 using Indaba.Server.Telemetry;
 
@@ -10,4 +9,4 @@ namespace Indaba.Server.Admin;
 /// <summary>What the control socket works with.</summary>
 internal sealed record AdminServices(
     Settings Settings, PublicAddress Address, AccountService Accounts, AccountStore AccountRows, Invitations Invitations, MailboxLog Mailbox,
-    SessionTable Sessions, PrometheusExporter Metrics, TimeProvider Time);
+    ProcessTable Processes, PrometheusExporter Metrics, TimeProvider Time);

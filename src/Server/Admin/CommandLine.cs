@@ -24,16 +24,14 @@ internal static class CommandLine
         shared.AddTo(root);
         var run = new Command("run", "Run the server in the foreground until SIGTERM or Ctrl+C.");
         var check = new Command("check", "Say what is wrong with the settings, ports, certificate and data folder, and start nothing.");
-        var list = new Command("settings", "Show every setting, its value, and where that comes from.");
         root.SetAction((parsed, cancel) => RunServerAsync(shared.Source(parsed, terminal), runServer, terminal, time));
         run.SetAction((parsed, cancel) => RunServerAsync(shared.Source(parsed, terminal), runServer, terminal, time));
         check.SetAction(parsed => Check(shared.Source(parsed, terminal), terminal, time));
-        list.SetAction(parsed => Show(shared.Source(parsed, terminal), terminal));
         root.Add(run);
         root.Add(check);
-        root.Add(list);
         var remote = new RemoteCommand(shared, terminal, time);
-        foreach (var command in UserCommands.All(remote).Concat(InviteCommands.All(remote)).Concat(ReportCommands.All(remote))) root.Add(command);
+        root.Add(SettingsCommands.Settings(shared, remote));
+        foreach (var command in UserCommands.All(remote).Concat(InviteCommands.All(remote)).Concat(ReportCommands.All(remote)).Concat(ClusterCommands.All(remote))) root.Add(command);
 
         var result = root.Parse(args);
         if (result.Action is ParseErrorAction)
@@ -84,14 +82,8 @@ internal static class CommandLine
         return Done;
     }
 
-    private static int Show(SettingsSource source, Terminal terminal)
-    {
-        var loaded = source.Load();
-        terminal.Table(["setting", "value", "from"], Schema.Keys.Select(k => new[] { k.Path, k.Show(loaded.Options), loaded.Origins.GetValueOrDefault(k.Path, "default") }));
-        return Tell(loaded.Mistakes, terminal) ? Wrong : Done;
-    }
-
-    private static bool Tell(IReadOnlyList<string> mistakes, Terminal terminal)
+    /// <summary>Writes mistakes, and says whether there were any.</summary>
+    internal static bool Tell(IReadOnlyList<string> mistakes, Terminal terminal)
     {
         foreach (var mistake in mistakes) terminal.Error.WriteLine($"indaba: {mistake}");
         return mistakes.Count > 0;

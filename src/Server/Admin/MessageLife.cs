@@ -63,17 +63,17 @@ internal static class MessageLife
     private static async Task<IReadOnlyList<MessageDevice>> DevicesAsync(AdminServices services, AccountRow account, LogEntry entry, CancellationToken cancel)
     {
         var cursors = await services.Mailbox.Cursors.LoadAsync(account.Id, cancel).ConfigureAwait(false);
-        var sessions = services.Sessions.All.Where(s => s.Account.Id == account.Id).ToArray();
+        var sessions = await services.Processes.DevicesAsync(account.Id, entry.Seq, cancel).ConfigureAwait(false);
         var rows = new List<MessageDevice>();
         foreach (var cursor in cursors.Where(c => entry.Target is null || c.Resource == entry.Target))
         {
-            var session = sessions.FirstOrDefault(s => s.Device.Key == cursor.Device && s.Device.Resource == cursor.Resource) ?? sessions.FirstOrDefault(s => cursor.Device.Length > 0 && s.Device.Key == cursor.Device);
-            var state = cursor.AckedSeq >= entry.Seq ? "acked" : session is null ? "waiting" : session.Holds(entry.Seq) ? "sent" : "queued";
-            rows.Add(new MessageDevice(cursor.Device, cursor.Resource, state, Time(cursor.At), session?.Id[..12]));
+            var session = sessions.FirstOrDefault(s => s.Device == cursor.Device && s.Resource == cursor.Resource) ?? sessions.FirstOrDefault(s => cursor.Device.Length > 0 && s.Device == cursor.Device);
+            var state = cursor.AckedSeq >= entry.Seq ? "acked" : session is null ? "waiting" : session.Holds ? "sent" : "queued";
+            rows.Add(new MessageDevice(cursor.Device, cursor.Resource, state, Time(cursor.At), session?.Session));
         }
         // A device that has never acked anything has no cursor yet.
-        foreach (var session in sessions.Where(s => (entry.Target is null || s.Jid.Resource == entry.Target) && !cursors.Any(c => c.Device == s.Device.Key && c.Resource == s.Device.Resource)))
-            rows.Add(new MessageDevice(session.Device.Key, session.Device.Resource, session.Holds(entry.Seq) ? "sent" : "queued", null, session.Id[..12]));
+        foreach (var session in sessions.Where(s => (entry.Target is null || s.BoundResource == entry.Target) && !cursors.Any(c => c.Device == s.Device && c.Resource == s.Resource)))
+            rows.Add(new MessageDevice(session.Device, session.Resource, session.Holds ? "sent" : "queued", null, session.Session));
         return rows;
     }
 

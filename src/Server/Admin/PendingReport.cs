@@ -1,5 +1,4 @@
 using Indaba.Server.Mailbox;
-using Indaba.Server.Sessions;
 using Indaba.Server.Storage;
 
 namespace Indaba.Server.Admin;
@@ -16,23 +15,24 @@ internal static class PendingReport
     public static async Task<IReadOnlyList<PendingInfo>?> RunAsync(AdminServices services, string? account, CancellationToken cancel)
     {
         var report = new List<PendingInfo>();
-        var sessions = services.Sessions.All.ToLookup(s => s.Account.Id);
         if (account is { Length: > 0 })
         {
             if (await services.Accounts.FindAsync(account, cancel).ConfigureAwait(false) is not { } row) return null;
-            await AddAsync(services.Mailbox, row, [.. sessions[row.Id]], report, cancel).ConfigureAwait(false);
+            var sessions = await services.Processes.DevicesAsync(row.Id, 0, cancel).ConfigureAwait(false);
+            await AddAsync(services.Mailbox, row, sessions, report, cancel).ConfigureAwait(false);
             return report;
         }
+        var all = (await services.Processes.DevicesAsync(null, 0, cancel).ConfigureAwait(false)).ToLookup(s => s.Account);
         for (long after = 0; ;)
         {
             var rows = await services.AccountRows.ListAsync(after, AccountPage, cancel).ConfigureAwait(false);
-            foreach (var row in rows) await AddAsync(services.Mailbox, row, [.. sessions[row.Id]], report, cancel).ConfigureAwait(false);
+            foreach (var row in rows) await AddAsync(services.Mailbox, row, [.. all[row.Id]], report, cancel).ConfigureAwait(false);
             if (rows.Count < AccountPage) return report;
             after = rows[^1].Id;
         }
     }
 
-    private static async Task AddAsync(MailboxLog log, AccountRow account, IReadOnlyList<Session> sessions, List<PendingInfo> report, CancellationToken cancel)
+    private static async Task AddAsync(MailboxLog log, AccountRow account, IReadOnlyList<DeviceSession> sessions, List<PendingInfo> report, CancellationToken cancel)
     {
         var cursors = await log.Cursors.LoadAsync(account.Id, cancel).ConfigureAwait(false);
         var nobody = new Count();
@@ -62,7 +62,7 @@ internal static class PendingReport
         var jid = AdminApi.Address(account);
         if (nobody.Entries > 0) report.Add(new PendingInfo(jid, null, null, nobody.Entries, more, nobody.Oldest, sessions.Count > 0));
         foreach (var (cursor, count) in devices.Where(static d => d.Count.Entries > 0))
-            report.Add(new PendingInfo(jid, cursor.Device, cursor.Resource, count.Entries, more, count.Oldest, sessions.Any(s => s.Device.Key == cursor.Device)));
+            report.Add(new PendingInfo(jid, cursor.Device, cursor.Resource, count.Entries, more, count.Oldest, sessions.Any(s => s.Device == cursor.Device)));
     }
 
     private sealed class Count

@@ -64,7 +64,8 @@ internal sealed class Disco : Module
     /// <summary>The items of an account are its available resources (section 4.1).</summary>
     private static async ValueTask<Element?> AccountItems(IqContext context)
     {
-        await AuthorizeAsync(context).ConfigureAwait(false);
+        if (!await context.Node.Presence.SharesPresenceAsync(context.Account, context.From).ConfigureAwait(false))
+            return new Element("query", Ns.DiscoItems).With("node", context.Payload["node"]);
         RefuseNode(context);
         var query = new Element("query", Ns.DiscoItems);
         foreach (var session in context.Account.Sessions)
@@ -83,8 +84,7 @@ internal sealed class Disco : Module
 
     private static async ValueTask<Outcome> HideAsync(StageContext context, Jid to)
     {
-        var account = await context.Node.Accounts.FindAsync(to).ConfigureAwait(false);
-        if (account is not null && await context.Node.Presence.SharesPresenceAsync(account, context.Account.Jid).ConfigureAwait(false)) return Outcome.Continue;
+        if ((await context.Node.Accounts.LocateAsync(to).ConfigureAwait(false)).Exists) return Outcome.Continue; // its owner decides
         var request = (Iq)context.Stanza!;
         context.Session!.Send(request.Result(new Element("query", Ns.DiscoItems).With("node", request.Payload!["node"])));
         return Outcome.Handled;
@@ -93,7 +93,7 @@ internal sealed class Disco : Module
     /// <summary>Section 8: strangers get what they would get if the account did not exist.</summary>
     private static async ValueTask AuthorizeAsync(IqContext context)
     {
-        if (!await context.Node.Presence.SharesPresenceAsync(context.Account, context.Session.Jid).ConfigureAwait(false))
+        if (!await context.Node.Presence.SharesPresenceAsync(context.Account, context.From).ConfigureAwait(false))
             throw new StanzaException(StanzaCondition.ServiceUnavailable);
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Indaba.Server.Accounts;
 using Indaba.Xmpp;
@@ -19,7 +20,8 @@ internal sealed class LastActivity : Module
         .OnIq(Target.Server, IqType.Get, "query", Ns.LastActivity, static c => ValueTask.FromResult<Element?>(Answer(c.Node.Time.GetUtcNow() - c.Node.StartedAt, null)))
         .OnIq(Target.OwnAccount, IqType.Get, "query", Ns.LastActivity, OfAccount)
         .OnIq(Target.OtherAccount, IqType.Get, "query", Ns.LastActivity, OfAccount)
-        .On(Stage.Sending, Guard)
+        .On(Stage.Sending, Hide)
+        .On(Stage.Delivering, Guard)
         .On(Stage.Unbound, Remember);
 
     /// <summary>Section 3. A user with a connected resource is there now.</summary>
@@ -42,18 +44,25 @@ internal sealed class LastActivity : Module
     private static Element Answer(TimeSpan ago, string? status) => new Element("query", Ns.LastActivity)
         .With("seconds", Math.Max(0, (long)ago.TotalSeconds).ToString(CultureInfo.InvariantCulture)).AddText(status);
 
-    /// <summary>Sections 3 and 4: forbidden to who may not see the user's presence, for a resource too, and whether the account exists or not.</summary>
-    private static ValueTask<Outcome> Guard(StageContext context) =>
-        context.Stanza is Iq { Type: IqType.Get, To: { Local: not null } to, Payload: { } payload } && payload.Is("query", Ns.LastActivity)
-            && to.Bare != context.Account.Jid && to.Domain == context.Node.Options.Domain
-            ? GuardAsync(context, to)
+    /// <summary>Sections 3 and 4: the same answer whether the account exists or not.</summary>
+    private static ValueTask<Outcome> Hide(StageContext context) =>
+        IsQuestion(context, out var question) && question.To is { Local: not null } to && to.Bare != context.Account.Jid && to.Domain == context.Node.Options.Domain
+            ? HideAsync(context, to)
             : ValueTask.FromResult(Outcome.Continue);
 
-    private static async ValueTask<Outcome> GuardAsync(StageContext context, Jid to)
+    private static async ValueTask<Outcome> HideAsync(StageContext context, Jid to) =>
+        (await context.Node.Accounts.LocateAsync(to.Bare).ConfigureAwait(false)).Exists ? Outcome.Continue : Outcome.Reject(StanzaCondition.Forbidden);
+
+    /// <summary>Sections 3 and 4: forbidden to who may not see the user's presence, for a resource too.</summary>
+    private static ValueTask<Outcome> Guard(StageContext context) =>
+        IsQuestion(context, out var question) && question.From is { } from && from.Bare != context.Account.Jid ? GuardAsync(context, from) : ValueTask.FromResult(Outcome.Continue);
+
+    private static async ValueTask<Outcome> GuardAsync(StageContext context, Jid from) =>
+        await context.Node.Presence.SharesPresenceAsync(context.Account, from).ConfigureAwait(false) ? Outcome.Continue : Outcome.Reject(StanzaCondition.Forbidden);
+
+    private static bool IsQuestion(StageContext context, [NotNullWhen(true)] out Iq? question)
     {
-        var account = await context.Node.Accounts.FindAsync(to.Bare).ConfigureAwait(false);
-        return account is not null && await context.Node.Presence.SharesPresenceAsync(account, context.Account.Jid).ConfigureAwait(false)
-            ? Outcome.Continue
-            : Outcome.Reject(StanzaCondition.Forbidden);
+        question = context.Stanza is Iq { Type: IqType.Get, Payload: { } payload } iq && payload.Is("query", Ns.LastActivity) ? iq : null;
+        return question is not null;
     }
 }

@@ -1,5 +1,6 @@
 using Indaba.Server.Accounts;
 using Indaba.Server.Sessions;
+using Indaba.Xmpp;
 using Indaba.Xmpp.Stanzas;
 using Indaba.Xmpp.Xml;
 
@@ -70,12 +71,15 @@ internal sealed record StageContext(Node Node, Stanza? Stanza, Session? Session,
 /// <summary>What an iq handler sees.</summary>
 /// <param name="Node">The node's services.</param>
 /// <param name="Iq">The request; its <c>from</c> is the sender's full JID.</param>
-/// <param name="Session">The sender's session.</param>
+/// <param name="Session">The sender's session; never there for <see cref="Target.OtherAccount"/>, since the sender may be at another node.</param>
 /// <param name="Account">The account asked (own or other); the sender's own account for <see cref="Target.Server"/>.</param>
 internal sealed record IqContext(Node Node, Iq Iq, Session Session, Account Account)
 {
     /// <summary>Returned by a handler that has sent the result itself, since something must follow it in order.</summary>
     public static readonly Element Answered = new("answered", "");
+
+    /// <summary>The sender.</summary>
+    public Jid From => Iq.From!.Value;
 
     /// <summary>The payload of the request.</summary>
     public Element Payload => Iq.Payload!;

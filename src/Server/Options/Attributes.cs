@@ -4,6 +4,10 @@ namespace Indaba.Server.Options;
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class RestartAttribute : Attribute;
 
+/// <summary>Of one node, or needed to find the database: it cannot be set for all nodes in the database.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class OneNodeAttribute : Attribute;
+
 /// <summary>Never printed, neither in a log nor by <c>indaba settings</c>.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class SecretAttribute : Attribute;

@@ -17,6 +17,7 @@ internal sealed class SettingKey
         var property = chain[^1];
         _bounds = property.GetCustomAttribute<BoundsAttribute>();
         NeedsRestart = property.GetCustomAttribute<RestartAttribute>() is not null;
+        IsOneNode = property.GetCustomAttribute<OneNodeAttribute>() is not null || path.StartsWith("database.", StringComparison.Ordinal);
         IsSecret = property.GetCustomAttribute<SecretAttribute>() is not null;
         IsList = property.PropertyType == typeof(IReadOnlyList<string>);
         IsMap = property.PropertyType == typeof(IReadOnlyDictionary<string, LogLevel>);
@@ -28,6 +29,9 @@ internal sealed class SettingKey
     public bool NeedsRestart { get; }
 
     public bool IsSecret { get; }
+
+    /// <summary>Of one node, or needed to open the database: never set for all nodes.</summary>
+    public bool IsOneNode { get; }
 
     /// <summary>Takes several values: a JSON array, or text parted by commas.</summary>
     public bool IsList { get; }

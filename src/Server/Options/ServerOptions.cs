@@ -21,7 +21,7 @@ internal sealed record ServerOptions
     /// one, else <c>data</c> in the working directory: a try leaves nothing outside the folder it was started in, and
     /// two clones never share a database by accident.
     /// </summary>
-    [Restart] public string DataDirectory { get; init; } = "data";
+    [Restart, OneNode] public string DataDirectory { get; init; } = "data";
 
     /// <summary>
     /// Addresses that the encrypted listeners (c2s, tls, https) take; <c>*</c> is every address of the machine, IPv6
@@ -66,6 +66,8 @@ internal sealed record ServerOptions
 
     public ClusterOptions Cluster { get; init; } = new();
 
+    public ProxyProtocolOptions ProxyProtocol { get; init; } = new();
+
     public ContactOptions Contacts { get; init; } = new();
 }
 
@@ -102,10 +104,13 @@ internal sealed record HttpOptions
     [Restart] public IReadOnlyList<string> TrustedProxies { get; init; } = ["127.0.0.1", "::1"];
 
     /// <summary>
-    /// Serve <c>/metrics</c> on the HTTP port to clients on this machine. Default false: the control socket always
-    /// serves it, and behind a proxy every client seems to be on this machine.
+    /// Serve <c>/metrics</c> to the clients of <see cref="MetricsFrom"/>. Default false: the control socket always serves
+    /// it, and behind a proxy that does not say whom it forwards for every client seems to be on this machine.
     /// </summary>
     public bool Metrics { get; init; }
+
+    /// <summary>Addresses and networks that may have <c>/metrics</c>. Default: this machine. Name the scraper's; for all others it does not exist.</summary>
+    public IReadOnlyList<string> MetricsFrom { get; init; } = ["127.0.0.0/8", "::1"];
 }
 
 /// <summary>HTTP with TLS: WebSocket, invitations, media, the web app.</summary>
@@ -203,38 +208,85 @@ internal sealed record DatabaseOptions
     /// A PostgreSQL connection string as Npgsql takes it (<c>Host=db;Database=indaba;Username=indaba;Password=...</c>). Every
     /// node with the same database is a node of the same cluster. Default none: an SQLite file in the data folder, and one node.
     /// </summary>
-    [Restart, Secret] public string? PostgreSql { get; init; }
+    [Restart, Secret, OneNode] public string? PostgreSql { get; init; }
 
     /// <summary>
     /// Connections to PostgreSQL on which a node asks at the same time. Default 8: each holds a question for about a millisecond,
     /// so these are some thousand a second, and six nodes with all their connections stay below PostgreSQL's own limit of 100. They are opened when needed.
     /// </summary>
-    [Restart, Bounds(1, 64)] public int ReadConnections { get; init; } = 8;
+    [Restart, OneNode, Bounds(1, 64)] public int ReadConnections { get; init; } = 8;
 
     /// <summary>
     /// Connections on which a node changes accounts, rosters and the like, and claims accounts. Default 4: such changes are rare, and the
     /// more run side by side the more of them are in each other's way and run again.
     /// </summary>
-    [Restart, Bounds(1, 64)] public int JobConnections { get; init; } = 4;
+    [Restart, OneNode, Bounds(1, 64)] public int JobConnections { get; init; } = 4;
 
     /// <summary>
     /// Writers of the log to PostgreSQL in a node, each with a connection. Default 2: measured 59,000 rows/s against 44,000 with one,
     /// and each commit is shared by fewer rows the more there are.
     /// </summary>
-    [Restart, Bounds(1, 16)] public int LogWriters { get; init; } = 2;
+    [Restart, OneNode, Bounds(1, 16)] public int LogWriters { get; init; } = 2;
 }
 
 /// <summary>This node among others (Orleans). Nodes are anonymous: whoever has the database is in.</summary>
 internal sealed record ClusterOptions
 {
     /// <summary>Port between nodes; 0 (default) takes any free one, so that two servers on one host never collide.</summary>
-    [Restart, Bounds(0, 65_535)] public int SiloPort { get; init; }
+    [Restart, OneNode, Bounds(0, 65_535)] public int SiloPort { get; init; }
 
     /// <summary>Port for Orleans clients; 0 (default) takes any free one.</summary>
-    [Restart, Bounds(0, 65_535)] public int GatewayPort { get; init; }
+    [Restart, OneNode, Bounds(0, 65_535)] public int GatewayPort { get; init; }
 
     /// <summary>The address at which other nodes reach this one. Default loopback: a single node talks to nobody.</summary>
-    [Restart] public string Address { get; init; } = IPAddress.Loopback.ToString();
+    [Restart, OneNode] public string Address { get; init; } = IPAddress.Loopback.ToString();
+
+    /// <summary>Port that answers HAProxy's agent-check with this node's load and state. Default off: a single node has no balancer.</summary>
+    [Restart, OneNode] public ListenPort AgentPort { get; init; } = ListenPort.Off;
+
+    /// <summary>Addresses for <see cref="AgentPort"/>. Default <c>localhost</c>: it tells how loaded the node is, which is nobody's business but the balancer's.</summary>
+    [Restart, OneNode] public IReadOnlyList<string> AgentBind { get; init; } = ["localhost"];
+
+    /// <summary>
+    /// Sessions at which this node counts as full for the balancer. Default 0: what its memory holds at 96 kB each (measured:
+    /// 58 kB with TLS; the rest is for bursts). It refuses none.
+    /// </summary>
+    [Bounds(0, 100_000_000)] public int Sessions { get; init; }
+
+    /// <summary>
+    /// Seconds without the database until the agent-check says <c>down</c>, at which the balancer cuts the node's sessions.
+    /// Default 10: longer than PostgreSQL takes to restart or fail over, for until then acks wait and nobody need reconnect.
+    /// </summary>
+    [Bounds(0, 3_600)] public int DatabaseSeconds { get; init; } = 10;
+
+    /// <summary>
+    /// Seconds between the moment that a node says that it drains and the first session it ends. Default 5: the balancer
+    /// asks every second and Kubernetes takes about two to take an address out; until then clients would come straight back.
+    /// </summary>
+    [Bounds(0, 300)] public int DrainNoticeSeconds { get; init; } = 5;
+
+    /// <summary>
+    /// Seconds over which the sessions of a draining node are ended. Default 60: 5,000 sessions are 83 logins a second
+    /// for the other nodes together, well below what one takes.
+    /// </summary>
+    [Bounds(0, 3_600)] public int DrainSeconds { get; init; } = 60;
+
+    /// <summary>
+    /// As both together, for a node of a cluster that is stopped (SIGTERM) without having been drained: a third is notice.
+    /// Default 3, so that the whole stop stays under 10; a node alone ends its sessions at once, there is no other place.
+    /// </summary>
+    [Bounds(0, 5)] public int StopSeconds { get; init; } = 3;
+}
+
+/// <summary>The PROXY protocol (version 2): a balancer says whose connection it forwards.</summary>
+internal sealed record ProxyProtocolOptions
+{
+    /// <summary>
+    /// Addresses or networks of balancers. Every connection from them, on all ports but the agent's, must begin with a
+    /// PROXY header, which is believed: client address, and whether TLS ended there. Default none: whoever is in this list
+    /// can pretend to be any address.
+    /// </summary>
+    [Restart] public IReadOnlyList<string> From { get; init; } = [];
 }
 
 /// <summary>Whom to write to about this server, published by XEP-0157. URIs such as <c>mailto:</c>, <c>xmpp:</c>, <c>https:</c>. None by default.</summary>

@@ -22,6 +22,8 @@ internal sealed partial class Settings
     private readonly SettingsSource? _source;
     private readonly Lock _reloading = new();
     private readonly HashSet<string> _announced = [];
+    private IReadOnlyDictionary<string, string> _shared = new Dictionary<string, string>();
+    private string _sharedMistakes = "";
     private ServerOptions _current;
 
     public Settings(SettingsSource source, LoadedSettings loaded)
@@ -50,7 +52,8 @@ internal sealed partial class Settings
         if (_source is null) return new Reloaded([], [], []);
         lock (_reloading)
         {
-            var loaded = _source.Load();
+            var loaded = _source.Load(_shared);
+            TellShared(loaded, log);
             if (loaded.Mistakes.Count > 0)
             {
                 LogRefused(log, string.Join("; ", loaded.Mistakes));
@@ -58,6 +61,48 @@ internal sealed partial class Settings
             }
             return Take(loaded.Options, log);
         }
+    }
+
+    /// <summary>
+    /// What the database says for all nodes, at the start: nothing has looked at the settings yet, so what needs a
+    /// restart is taken too.
+    /// </summary>
+    public void Begin(IReadOnlyDictionary<string, string> shared, ILogger log)
+    {
+        if (_source is null) return;
+        lock (_reloading)
+        {
+            _shared = shared;
+            var loaded = _source.Load(shared);
+            TellShared(loaded, log);
+            if (loaded.Mistakes.Count == 0) Volatile.Write(ref _current, loaded.Options);
+        }
+    }
+
+    /// <summary>What the database says for all nodes, while running.</summary>
+    public Reloaded Share(IReadOnlyDictionary<string, string> shared, ILogger log)
+    {
+        lock (_reloading)
+        {
+            _shared = shared;
+            return Reload(log);
+        }
+    }
+
+    /// <summary>What would be read if the database said this; changes nothing. Null when the options are fixed.</summary>
+    public LoadedSettings? Try(IReadOnlyDictionary<string, string> shared)
+    {
+        lock (_reloading) return _source?.Load(shared);
+    }
+
+    /// <summary>All sources as they are now, what waits for a restart included. Null when the options are fixed.</summary>
+    public LoadedSettings? Wanted => Try(_shared);
+
+    private void TellShared(LoadedSettings loaded, ILogger log)
+    {
+        var mistakes = string.Join("; ", loaded.SharedMistakes);
+        if (mistakes.Length > 0 && mistakes != _sharedMistakes) LogSharedRefused(log, mistakes);
+        _sharedMistakes = mistakes;
     }
 
     private Reloaded Take(ServerOptions wanted, ILogger log)
@@ -102,6 +147,9 @@ internal sealed partial class Settings
 
     [LoggerMessage(1002, LogLevel.Warning, "{Key} = {Value} takes effect at the next start")]
     private static partial void LogWaiting(ILogger log, string key, string value);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Settings of the database are left out on this node: {Mistakes}")]
+    private static partial void LogSharedRefused(ILogger log, string mistakes);
 
     [LoggerMessage(1003, LogLevel.Error, "A part of the server could not take the new settings")]
     private static partial void LogHandlerFailed(ILogger log, Exception error);

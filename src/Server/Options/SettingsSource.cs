@@ -7,15 +7,21 @@ namespace Indaba.Server.Options;
 /// <param name="Origins">Setting path to origin, for settings that are not at their default.</param>
 /// <param name="Mistakes">Empty when all is well.</param>
 /// <param name="File">The settings file that is watched; it need not exist.</param>
-internal sealed record LoadedSettings(ServerOptions Options, IReadOnlyDictionary<string, string> Origins, IReadOnlyList<string> Mistakes, string File);
+internal sealed record LoadedSettings(ServerOptions Options, IReadOnlyDictionary<string, string> Origins, IReadOnlyList<string> Mistakes, string File)
+{
+    /// <summary>What is wrong with settings that all nodes share. They are left out then: another version may know them, and a node must start.</summary>
+    public IReadOnlyList<string> SharedMistakes { get; init; } = [];
+}
 
 /// <summary>
-/// Where settings come from, later over earlier: defaults, the file (<c>indaba.json</c> in the data folder, or
+/// Where settings come from, later over earlier: defaults, the database (what all nodes share), the file (<c>indaba.json</c> in the data folder, or
 /// <c>--config FILE</c>, or <c>INDABA_CONFIG</c>), the environment (<c>INDABA_LIMITS__MAXSTANZABYTES</c>), the command line.
 /// </summary>
 internal sealed class SettingsSource
 {
     public const string FileName = "indaba.json";
+    /// <summary>The origin of a setting that all nodes share.</summary>
+    public const string Database = "the database";
     private const string Prefix = "INDABA_";
     private const string ConfigVariable = "INDABA_CONFIG";
     private const string DataKey = "dataDirectory";
@@ -35,7 +41,33 @@ internal sealed class SettingsSource
     }
 
     /// <summary>Reads all sources anew. Never throws: what is wrong is in <see cref="LoadedSettings.Mistakes"/>.</summary>
-    public LoadedSettings Load()
+    /// <param name="shared">What the database says, by name.</param>
+    public LoadedSettings Load(IReadOnlyDictionary<string, string>? shared = null)
+    {
+        var mistakes = new List<string>();
+        var usable = new Dictionary<string, SettingValue>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (path, value) in shared ?? new Dictionary<string, string>())
+        {
+            if (SharedFault(path, value) is { } fault) mistakes.Add(fault);
+            else usable[path] = new SettingValue([value], Database);
+        }
+        var loaded = Read(usable);
+        if (usable.Count > 0 && loaded.Mistakes.Count > 0 && Read([]) is { Mistakes.Count: 0 } own)
+            return own with { SharedMistakes = [.. mistakes, .. loaded.Mistakes] }; // right by itself, wrong with what this node has of its own
+        return loaded with { SharedMistakes = mistakes };
+    }
+
+    /// <summary>Why a value cannot stand in the database, in a sentence, or null.</summary>
+    public static string? SharedFault(string path, string value)
+    {
+        if (Schema.Find(path) is { } key && (key.IsOneNode || key.IsSecret))
+            return $"'{key.Path}' cannot be set for all nodes: {(key.IsSecret ? "a secret does not belong in the database" : "each node has its own, in its file, environment or command line")}";
+        var mistakes = new List<string>();
+        Take(path, new SettingValue([value], Database), [], [], mistakes);
+        return mistakes.FirstOrDefault();
+    }
+
+    private LoadedSettings Read(Dictionary<string, SettingValue> all)
     {
         var mistakes = new List<string>();
         var outside = new Dictionary<string, SettingValue>(StringComparer.OrdinalIgnoreCase);
@@ -44,8 +76,9 @@ internal sealed class SettingsSource
         AddEnvironment(outside);
         foreach (var setting in _commandLine) outside[setting.Key] = new SettingValue([setting.Value], setting.Origin);
 
-        var all = new Dictionary<string, SettingValue>(StringComparer.OrdinalIgnoreCase);
-        var file = ReadFile(outside, all, mistakes);
+        var inFile = new Dictionary<string, SettingValue>(StringComparer.OrdinalIgnoreCase);
+        var file = ReadFile(outside, inFile, mistakes);
+        foreach (var (key, value) in inFile) all[key] = value;
         foreach (var (key, value) in outside) all[key] = value;
 
         var values = new Dictionary<SettingKey, object?>();

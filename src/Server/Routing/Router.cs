@@ -26,19 +26,75 @@ internal sealed class Router(Node node)
         if (to.Local is null) return ToServer(message);
         for (var attempt = 0; ; attempt++)
         {
-            var account = await node.Accounts.FindAsync(to.Bare).ConfigureAwait(false);
-            if (account is null) return NoAccount(message);
+            var bare = to.Bare;
+            var place = await node.Accounts.LocateAsync(bare).ConfigureAwait(false);
+            if (!place.Exists) return NoAccount(message);
+            if (place.Account is not { } account || node.Forwarding.IsBusy(bare)) return await ForwardAsync(session, item, message, senderPlan).ConfigureAwait(false);
             var plan = StorePlan.Of(message);
             if (!await RunAsync(Stage.Delivering, session, account, message, plan).ConfigureAwait(false)) return false;
             if (!plan.Store || !senderPlan.Store)
             {
-                DeliverLive(session, senderPlan, account, message, plan);
+                DeliverLive(session, account, message, plan);
+                if (account != session.Account) CopyLive(session, senderPlan, message);
                 return false;
             }
-            var result = node.Delivery.Submit(session, item, message, session.Account, senderPlan, account, plan, error => Reply(session, message.Element, StanzaError.Of(error)));
-            if (result != Submitted.Closed) return result == Submitted.Pending && !node.AcksBeforeCommit;
+            if (Commit(session, item, message, account, plan, senderPlan)) return !node.AcksBeforeCommit;
             if (attempt == 5) throw new StanzaException(StanzaCondition.InternalServerError);
         }
+    }
+
+    /// <summary>Puts both copies on their way to the disk; false when the recipient's account has closed meanwhile.</summary>
+    private bool Commit(Session session, InboxItem item, Message message, Account account, StorePlan plan, StorePlan senderPlan)
+    {
+        var letter = Letter.Of(message, session.Jid, session.Device.Key, Letter.OriginIdOf(message));
+        var dispatch = new Dispatch(session, item, message.Element);
+        dispatch.Begin();
+        var received = node.Delivery.Receive(account, plan, letter, end => EndReceived(dispatch, letter, end));
+        if (received == Submitted.Closed) return false;
+        if (received == Submitted.Done) dispatch.End();
+        Keep(session, senderPlan, letter, dispatch, toOneself: account == session.Account);
+        dispatch.End();
+        return true;
+    }
+
+    private void EndReceived(Dispatch dispatch, Letter letter, AppendEnd end)
+    {
+        if (end == AppendEnd.Lost) node.Forwarding.Forward(letter, stored: true, dispatch.End); // to whoever has claimed the account
+        else dispatch.End(end == AppendEnd.Failed ? StanzaError.Of(StanzaCondition.ResourceConstraint) : null);
+    }
+
+    /// <summary>The sender's own copy; a message to oneself is one entry.</summary>
+    private void Keep(Session session, StorePlan plan, Letter letter, Dispatch dispatch, bool toOneself)
+    {
+        if (toOneself) return;
+        dispatch.Begin();
+        switch (node.Delivery.Send(session.Account, plan, letter, dispatch.EndOwn))
+        {
+            case Submitted.Done: dispatch.End(); break;
+            case Submitted.Closed: break; // the session is ending: what is not acked the client sends again
+        }
+    }
+
+    /// <summary>The recipient's account is at another node, or on its way between nodes: what it is sent keeps its order there.</summary>
+    private async ValueTask<bool> ForwardAsync(Session session, InboxItem item, Message message, StorePlan senderPlan)
+    {
+        await node.Forwarding.RoomAsync(message.To!.Value.Bare).ConfigureAwait(false);
+        var letter = Letter.Of(message, session.Jid, session.Device.Key, Letter.OriginIdOf(message) ?? Letter.MakeOriginId());
+        if (!senderPlan.Store)
+        {
+            node.Forwarding.Forward(letter, stored: false, error =>
+            {
+                if (error is not null) Reply(session, message.Element, error);
+            });
+            CopyLive(session, senderPlan, message);
+            return false;
+        }
+        var dispatch = new Dispatch(session, item, message.Element);
+        dispatch.Begin();
+        node.Forwarding.Forward(letter, stored: true, dispatch.End);
+        Keep(session, senderPlan, letter, dispatch, toOneself: false);
+        dispatch.End();
+        return !node.AcksBeforeCommit;
     }
 
     /// <summary>A message to the server itself: there is nobody to read it (RFC 6121 section 8.4 leaves it to the server).</summary>
@@ -53,7 +109,7 @@ internal sealed class Router(Node node)
     /// Delivers a message that has meaning only in the moment: to whom it is addressed and who is there (RFC 6121 section
     /// 8.5.2.1.1, 8.5.2.2.1, 8.5.3.1, 8.5.3.2.1), with copies (XEP-0280).
     /// </summary>
-    private static void DeliverLive(Session from, StorePlan senderPlan, Account account, Message message, StorePlan plan)
+    public static void DeliverLive(Session? from, Account account, Message message, StorePlan plan)
     {
         var to = message.To!.Value;
         var target = to.Resource is null ? null : account.Find(to.Resource);
@@ -69,10 +125,17 @@ internal sealed class Router(Node node)
             if (session == target || (target is null && session.TakesMessages)) session.SendBytes(bytes, counted: true, hold);
             else if (session.Carbons && plan.Copy && session != from) session.SendBytes(Copies.Carbon(session, "received", bytes), counted: true, hold is null ? null : "r" + hold);
         }
-        if (!senderPlan.Copy || from.Account == account) return;
+    }
+
+    /// <summary>The same for the sender's other devices.</summary>
+    private static void CopyLive(Session from, StorePlan plan, Message message)
+    {
+        if (!plan.Copy || from.Account.Sessions.Length < 2) return;
+        var bytes = XmppWriter.ToBytes(message.Element, Ns.Client);
+        var hold = HeldBack.KeyOf(message.Element);
         foreach (var session in from.Account.Sessions)
         {
-            if (session != from && session.Carbons) session.SendBytes(Copies.Carbon(session, "sent", bytes), counted: true, hold is null ? null : "s " + to);
+            if (session != from && session.Carbons) session.SendBytes(Copies.Carbon(session, "sent", bytes), counted: true, hold is null ? null : "s " + message.To);
         }
     }
 
@@ -98,15 +161,29 @@ internal sealed class Router(Node node)
 
     private async ValueTask ToAccountAsync(Session session, Iq iq, Jid to)
     {
-        var account = await node.Accounts.FindAsync(to.Bare).ConfigureAwait(false) ?? throw Unavailable();
-        if (!await RunAsync(Stage.Delivering, session, account, iq, null).ConfigureAwait(false)) return;
+        var place = await node.Accounts.LocateAsync(to.Bare).ConfigureAwait(false);
+        if (!place.Exists) throw Unavailable();
+        var result = place.Account is { } account && !node.Forwarding.IsBusy(to.Bare)
+            ? await ReceiveIqAsync(account, iq).ConfigureAwait(false)
+            : await node.Forwarding.ForwardAsync(iq).ConfigureAwait(false);
+        if (result is not null) session.Send(result);
+    }
+
+    /// <summary>An iq has come for an account or one of its resources; returns the server's own answer, if there is one to give.</summary>
+    /// <exception cref="StanzaException">What the sender is told.</exception>
+    public async ValueTask<Element?> ReceiveIqAsync(Account account, Iq iq)
+    {
+        if (!await RunAsync(Stage.Delivering, null, account, iq, null).ConfigureAwait(false)) return null;
+        var to = iq.To!.Value;
         if (to.IsBare)
         {
-            await AnswerAsync(session, iq, Target.OtherAccount, account).ConfigureAwait(false);
-            return;
+            if (!iq.IsRequest) return null;
+            var handler = node.Modules.FindIq(Target.OtherAccount, iq.Type, iq.Payload!) ?? throw Unavailable();
+            return iq.Result(await handler(new IqContext(node, iq, null!, account)).ConfigureAwait(false));
         }
         // RFC 6121 section 8.5.3: to the resource if it is there, else the server answers; results and errors are dropped.
         if (account.Find(to.Resource!) is not { } target || !target.Send(iq.Element)) throw Unavailable();
+        return null;
     }
 
     private async ValueTask AnswerAsync(Session session, Iq iq, Target target, Account account)
@@ -146,12 +223,14 @@ internal sealed class Router(Node node)
     }
 
     /// <summary>A stanza that a device had not acked when its session ended: a request is answered, the rest had its time.</summary>
-    public async ValueTask BounceAsync(Session session, byte[] bytes)
+    public void Bounce(byte[] bytes)
     {
         if (!bytes.AsSpan().StartsWith("<iq"u8)) return;
         var element = XmppReader.ReadStored(bytes, Ns.Client);
         if (element["type"] is not ("get" or "set") || !Jid.TryParse(element["from"], out var from) || from.Domain != node.Options.Domain || from.Local is null) return;
-        if (await node.Accounts.FindAsync(from.Bare).ConfigureAwait(false) is { } account && from.Resource is not null && account.Find(from.Resource) is { } sender)
-            Reply(sender, element, StanzaError.Of(StanzaCondition.RecipientUnavailable));
+        if (from.Resource is null) return;
+        var error = StanzaError.Of(StanzaCondition.RecipientUnavailable).ReplyTo(element);
+        if (node.Accounts.Local(from.Bare) is { } account) account.Find(from.Resource)?.Send(error);
+        else node.Forwarding.ToResource(from, error);
     }
 }

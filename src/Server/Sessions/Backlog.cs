@@ -122,6 +122,7 @@ internal sealed class Backlog(Node node, Session session, Lock @lock, Outbox out
                 var entries = past
                     ? await node.Mailbox.ReadPendingAsync(account, from, Page).ConfigureAwait(false)
                     : await node.Mailbox.ReadAsync(account, from + 1, long.MaxValue, Page).ConfigureAwait(false);
+                node.Metrics.BacklogRead(entries.Count);
                 bool more;
                 lock (@lock)
                 {

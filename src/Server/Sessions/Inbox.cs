@@ -16,6 +16,8 @@ internal abstract class InboxItem
     /// false on somebody else's thread (that of the commits), which must not be held up.
     /// </summary>
     public virtual void AtHead(Inbox inbox, bool onCaller) { }
+    /// <summary>Called once, under the inbox's lock, when the item and everything before it are done: <c>h</c> covers it.</summary>
+    public virtual void Handled() { }
 }
 
 /// <summary>
@@ -30,6 +32,7 @@ internal sealed class Inbox(int bound)
     private TaskCompletionSource? _room, _empty;
     private uint _handled;
     private int _waiting;
+    private bool _abandoned;
 
     /// <summary>How many stanzas were handled to their end, modulo 2^32: the <c>h</c> of XEP-0198.</summary>
     public uint Handled { get { lock (_lock) return _handled; } }
@@ -41,7 +44,7 @@ internal sealed class Inbox(int bound)
     {
         lock (_lock)
         {
-            if (_items.Count == 0) return Task.CompletedTask;
+            if (_items.Count == 0 || _abandoned) return Task.CompletedTask;
             return (_empty ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
@@ -80,9 +83,23 @@ internal sealed class Inbox(int bound)
     {
         lock (_lock)
         {
-            if (_items.Count < bound) return Task.CompletedTask;
+            if (_items.Count < bound || _abandoned) return Task.CompletedTask;
             return (_room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
+    }
+
+    /// <summary>Nothing more is acked or begun: the account is another node's now. Whoever waits goes on, and finds the session ended.</summary>
+    public void Abandon()
+    {
+        TaskCompletionSource? room, empty;
+        lock (_lock)
+        {
+            _abandoned = true;
+            (room, _room) = (_room, null);
+            (empty, _empty) = (_empty, null);
+        }
+        room?.TrySetResult();
+        empty?.TrySetResult();
     }
 
     private void Advance(InboxItem? added)
@@ -93,11 +110,13 @@ internal sealed class Inbox(int bound)
             InboxItem? head;
             lock (_lock)
             {
+                if (_abandoned) return;
                 while (_items.TryPeek(out head) && head.Done)
                 {
                     _items.Dequeue();
                     if (head.Counted) _handled++;
                     if (head.Counted && head.WaitsForHead) _waiting--;
+                    head.Handled();
                 }
                 if (_items.Count < bound && _room is not null) (room, _room) = (_room, null);
                 if (_items.Count == 0 && _empty is not null) (empty, _empty) = (_empty, null);

@@ -1,4 +1,5 @@
 using Indaba.Server.Gateway;
+using Indaba.Server.Telemetry;
 
 namespace Indaba.Server.Sessions;
 
@@ -13,7 +14,7 @@ internal readonly record struct OutItem(byte[] Bytes, long Seq, bool Counted);
 /// are taken only while the window has room (the log keeps the rest), and anything else beyond the hard bound ends the
 /// session. Not thread-safe: its session's lock guards it.
 /// </summary>
-internal sealed class Outbox(int window, int hardBytes)
+internal sealed class Outbox(int window, int hardBytes, Metrics metrics)
 {
     private readonly Queue<OutItem> _waiting = new();
     private readonly Queue<OutItem> _unacked = new();
@@ -92,10 +93,12 @@ internal sealed class Outbox(int window, int hardBytes)
     public bool WriteTo(IXmlChannel channel)
     {
         if (_waiting.Count == 0) return false;
+        var entries = 0;
         while (_waiting.TryDequeue(out var item))
         {
             channel.Write(item.Bytes);
             _waitingBytes -= item.Bytes.Length;
+            if (item.Seq > 0) entries++;
             if (item.Seq > WrittenSeq) WrittenSeq = item.Seq;
             if (item.Counted && KeepsUnacked)
             {
@@ -108,6 +111,7 @@ internal sealed class Outbox(int window, int hardBytes)
                 if (item.Seq == KeepMark) KeepsUnacked = true;
             }
         }
+        if (entries > 0) metrics.Delivered(entries);
         return true;
     }
 

@@ -7,8 +7,10 @@ using Indaba.Xmpp.Xml;
 namespace Indaba.Server.Sessions;
 
 /// <summary>A stanza in its session's order.</summary>
-internal sealed class Submission(Node node, Session session, Stanza stanza, bool waits) : InboxItem
+internal sealed class Submission(Node node, Session session, Stanza stanza, bool waits, bool stored) : InboxItem
 {
+    private readonly long _since = stored ? node.Time.GetTimestamp() : 0;
+
     /// <inheritdoc/>
     public override bool WaitsForHead => waits;
 
@@ -22,9 +24,15 @@ internal sealed class Submission(Node node, Session session, Stanza stanza, bool
         await session.Inbox.RoomAsync().ConfigureAwait(false);
         await session.DrainedAsync().ConfigureAwait(false);
         var stanza = Parse(session, element);
-        if (stanza is Message message && session.Inbox.MayBegin && (session.Inbox.IsEmpty || Accounts.StorePlan.Of(message).Store))
+        var stored = false;
+        if (stanza is Message message)
         {
-            var item = new Submission(node, session, stanza, waits: false);
+            node.Metrics.Submitted();
+            stored = Accounts.StorePlan.Of(message).Store;
+        }
+        if (stanza is Message && session.Inbox.MayBegin && (session.Inbox.IsEmpty || stored))
+        {
+            var item = new Submission(node, session, stanza, waits: false, stored);
             session.Inbox.Add(item);
             await item.RunAsync().ConfigureAwait(false);
         }
@@ -34,10 +42,16 @@ internal sealed class Submission(Node node, Session session, Stanza stanza, bool
         }
         else
         {
-            var item = new Submission(node, session, stanza, waits: true);
+            var item = new Submission(node, session, stanza, waits: true, stored);
             session.Inbox.Add(item); // runs at once when nothing is before it
             await item._ran.ConfigureAwait(false);
         }
+    }
+
+    /// <inheritdoc/>
+    public override void Handled()
+    {
+        if (stored) node.Metrics.Acked(node.Time.GetElapsedTime(_since));
     }
 
     private Task _ran = Task.CompletedTask;

@@ -12,6 +12,8 @@ internal static class Migrations
         Accounts,
         Mailboxes,
         Resumptions,
+        Nodes,
+        static d => d.IsPostgres ? MembershipTables.Text : "",
     ];
 
     /// <summary>The version this server knows.</summary>
@@ -118,5 +120,15 @@ internal static class Migrations
         CREATE TABLE resumption (id {d.Text} NOT NULL PRIMARY KEY, account {d.Long} NOT NULL, handled {d.Long} NOT NULL, at {d.Long} NOT NULL);
         CREATE INDEX resumption_account ON resumption (account);
         CREATE INDEX resumption_end ON resumption (at);
+        """;
+
+    // What the nodes of a cluster tell each other by way of the database: who is there, and the settings that all share.
+    private static string Nodes(Dialect d) => $"""
+        CREATE TABLE node (
+            name {d.Text} NOT NULL PRIMARY KEY, address {d.Text} NOT NULL, ports {d.Text} NOT NULL, version {d.Text} NOT NULL, roles {d.Text} NOT NULL,
+            state {d.Text} NOT NULL, started_at {d.Long} NOT NULL, beat_at {d.Long} NOT NULL, sessions {d.Long} NOT NULL, accounts {d.Long} NOT NULL,
+            cpu {d.Long} NOT NULL, memory {d.Long} NOT NULL, commit_p50 {d.Long} NOT NULL, commit_p99 {d.Long} NOT NULL, queue {d.Long} NOT NULL);
+        CREATE TABLE setting (name {d.Text} NOT NULL PRIMARY KEY, value {d.Text} NOT NULL, set_at {d.Long} NOT NULL, set_by {d.Text} NOT NULL);
+        CREATE TABLE setting_version (id {d.Long} PRIMARY KEY, version {d.Long} NOT NULL);
         """;
 }

@@ -19,6 +19,8 @@ internal sealed class Binding(Node node, ClientStream stream)
     /// <exception cref="StreamException">Anything but binding or resumption (RFC 6120 section 7.1).</exception>
     public async ValueTask TakeAsync(Element element)
     {
+        var binds = element.Is("iq", Ns.Client) && element.Child("bind", Ns.Bind) is not null;
+        if ((binds || element.Is("resume", Ns.StreamManagement)) && await HandOverAsync(new Element(HandOver, "").Add(element)).ConfigureAwait(false)) return;
         if (element.Is("resume", Ns.StreamManagement))
         {
             var failed = await ResumeAsync(element, null).ConfigureAwait(false);
@@ -36,6 +38,28 @@ internal sealed class Binding(Node node, ClientStream stream)
         {
             throw new StreamException(StreamCondition.NotAuthorized, "bind a resource first");
         }
+    }
+
+    /// <summary>What is handed over: the element that asks for a session, or the beginning of a SASL2 success with what it was asked with.</summary>
+    public const string HandOver = "hand-over";
+
+    /// <summary>
+    /// When another node holds the account, hands the stream over to it: its session lives there, and this node becomes
+    /// its gateway. False when the stream goes on here.
+    /// </summary>
+    public async ValueTask<bool> HandOverAsync(Element handOver)
+    {
+        if (stream.IsRelayed) return false; // this is the other end
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            var place = await node.Accounts.ForLoginAsync(stream.Login!.Bare).ConfigureAwait(false);
+            if (place.Owner is not { } owner) return false;
+            if (await node.Links.Relays.OpenAsync(owner, stream, handOver).ConfigureAwait(false) is not { } relay) continue;
+            stream.Relay = relay;
+            stream.Phase = Phase.Relayed;
+            return true;
+        }
+        throw new StreamException(StreamCondition.Reset, "the account is moving; come back");
     }
 
     /// <summary>RFC 6120 section 7: by the server's choice or the client's.</summary>
@@ -111,7 +135,8 @@ internal sealed class Binding(Node node, ClientStream stream)
     {
         if (!Management.TryH(resume, out var h) || resume["previd"] is not { } id) return Management.Failed("bad-request", null);
         var session = node.Sessions.Find(id);
-        if (session is null || session.Account.Id != stream.Login!.Account.Id || !session.Resumable) return Management.Failed("item-not-found", null);
+        if (session is null) return Management.Failed("item-not-found", await HandledAsync(id).ConfigureAwait(false));
+        if (session.Account.Id != stream.Login!.Account.Id || !session.Resumable) return Management.Failed("item-not-found", null);
         if (!await session.PrepareResumeAsync().ConfigureAwait(false)) return Management.Failed("item-not-found", null);
         var handled = session.Inbox.Handled;
         var resumed = new Element("resumed", Ns.StreamManagement).With("h", handled.ToString(System.Globalization.CultureInfo.InvariantCulture)).With("previd", id);
@@ -131,13 +156,18 @@ internal sealed class Binding(Node node, ClientStream stream)
         return Management.Failed("item-not-found", handled);
     }
 
+    /// <summary>How far a session had come that went with its node, if it was this account's.</summary>
+    private async Task<uint?> HandledAsync(string id) =>
+        await node.Mailbox.Resumptions.FindAsync(id).ConfigureAwait(false) is { } known && known.Account == stream.Login!.Account.Id ? known.Handled : null;
+
     /// <summary>Makes the session and enters it in the tables. An older one with the same resource or of the same installation ends (RFC 6120 section 7.7.2.2).</summary>
     private async ValueTask<Session> OpenAsync(Jid jid, DeviceKey device)
     {
         for (var attempt = 0; attempt < 5; attempt++)
         {
-            var account = await node.Accounts.FindAsync(jid.Bare).ConfigureAwait(false);
-            if (account is null || account.Id != stream.Login!.Account.Id || node.Stopping) throw new StreamException(StreamCondition.NotAuthorized);
+            var place = await node.Accounts.ForLoginAsync(jid.Bare).ConfigureAwait(false);
+            if (place.Owner is not null) throw new StreamException(StreamCondition.Reset, "the account has moved; come back");
+            if (place.Account is not { } account || account.Id != stream.Login!.Account.Id || node.Stopping) throw new StreamException(StreamCondition.NotAuthorized);
             foreach (var old in account.Sessions.Where(s => s.Jid == jid || (device.Key.StartsWith("ua:", StringComparison.Ordinal) && s.Device.Key == device.Key)))
                 await old.EndAsync(notifyPeers: true, new StreamClosing(StreamCondition.Conflict)).ConfigureAwait(false);
             var session = new Session(node, account, jid, device, stream.Channel);

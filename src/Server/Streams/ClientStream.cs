@@ -15,6 +15,17 @@ internal enum Phase
     Authenticated,
     /// <summary>A session carries on.</summary>
     Bound,
+    /// <summary>The session is at another node: what comes is passed on to it.</summary>
+    Relayed,
+}
+
+/// <summary>A stream whose session is at another node, as its gateway sees it.</summary>
+internal interface IStreamRelay
+{
+    /// <summary>Passes on a first-level element; completes when there is room for the next.</summary>
+    ValueTask SendAsync(Element element);
+    /// <summary>The client's side has ended: cleanly, by breaking the rules of the stream, or by a connection that broke. Completes when nothing is written to the client any more.</summary>
+    Task EndAsync(bool cleanly, StreamException? fault);
 }
 
 /// <summary>
@@ -27,12 +38,15 @@ internal sealed class ClientStream
     private readonly SaslNegotiation _sasl;
     private readonly Binding _binding;
     private readonly Shaper _shaper;
+    private AdmissionTicket? _ticket;
     private bool _opened, _headerSent, _closed;
 
-    public ClientStream(Node node, IXmlChannel channel)
+    /// <param name="ticket">The place among the logins, if it was needed before the stream (direct TLS).</param>
+    public ClientStream(Node node, IXmlChannel channel, AdmissionTicket? ticket = null)
     {
         _node = node;
         Channel = channel;
+        _ticket = ticket;
         _sasl = new SaslNegotiation(node, this);
         _binding = new Binding(node, this);
         _shaper = new Shaper(node);
@@ -43,6 +57,10 @@ internal sealed class ClientStream
     public Phase Phase { get; set; }
     /// <summary>Who was authenticated, from then on.</summary>
     public Login? Login { get; set; }
+    /// <summary>Set when the session is at another node.</summary>
+    public IStreamRelay? Relay { get; set; }
+    /// <summary>True at the node that holds the session of a stream that came in at another one.</summary>
+    public bool IsRelayed { get; private set; }
     /// <summary>The session once it is bound or resumed.</summary>
     public Session? Session { get; set; }
     /// <summary>The address that the client claims in its stream header, unverified.</summary>
@@ -51,21 +69,43 @@ internal sealed class ClientStream
     public Accounts.Registration? Registration { get; set; }
 
     /// <summary>Runs the stream to its end. Throws nothing.</summary>
-    public async Task RunAsync(CancellationToken stopping)
+    /// <param name="stopping">The node stops.</param>
+    /// <param name="gone">The connection is known to be closed; looked at only while the stream waits for its turn to log in.</param>
+    public Task RunAsync(CancellationToken stopping, CancellationToken gone = default) => RunAsync(null, stopping, gone);
+
+    /// <summary>Runs a stream that another node has handed over, from after its authentication to its end. Throws nothing.</summary>
+    public Task RunRelayedAsync(Element handOver, CancellationToken stopping)
+    {
+        IsRelayed = _opened = _headerSent = true;
+        Phase = Phase.Authenticated;
+        return RunAsync(handOver, stopping, default);
+    }
+
+    private async ValueTask TakeOverAsync(Element handOver)
+    {
+        if (handOver.Child("success", Ns.Sasl2) is { } success)
+            await _sasl.FinishAsync(success, handOver.Child("token", Ns.Fast), handOver.Child("resume", Ns.StreamManagement), handOver.Child("bind", Ns.Bind2)).ConfigureAwait(false);
+        else await _binding.TakeAsync(handOver.Elements.First()).ConfigureAwait(false);
+    }
+
+    private async Task RunAsync(Element? handOver, CancellationToken stopping, CancellationToken gone)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(_node.Options.Limits.UnauthenticatedSeconds), _node.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, gone);
         var cleanly = false;
         try
         {
+            if (handOver is not null) await TakeOverAsync(handOver).ConfigureAwait(false);
+            else if (_ticket is null && _node.Admission.IsFull) throw TooManyLogins();
             cleanly = await LoopAsync(either.Token, stopping).ConfigureAwait(false);
-            if (cleanly) await CloseAsync(new StreamClosing()).ConfigureAwait(false);
+            if (cleanly && Relay is null) await CloseAsync(new StreamClosing()).ConfigureAwait(false);
         }
         catch (StreamException e)
         {
             _node.Metrics.Refused(Kebab.Of(e.Condition));
             _node.Log.StreamRefused(Channel.Remote?.ToString() ?? "", Kebab.Of(e.Condition), e.ErrorText);
-            await CloseAsync(new StreamClosing(e.Condition, e.ErrorText, e.Application)).ConfigureAwait(false);
+            if (Relay is { } relay) await relay.EndAsync(cleanly: false, e).ConfigureAwait(false); // the session's node writes the error
+            else await CloseAsync(new StreamClosing(e.Condition, e.ErrorText, e.Application)).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -80,6 +120,8 @@ internal sealed class ClientStream
             _node.Log.StreamFailed(Channel.Remote?.ToString() ?? "", e);
             await CloseAsync(new StreamClosing(StreamCondition.InternalServerError)).ConfigureAwait(false);
         }
+        if (Relay is { } passed) await passed.EndAsync(cleanly, null).ConfigureAwait(false);
+        _ticket?.Dispose();
         if (Session is { } session) await session.DetachAsync(Channel, mayResume: !cleanly).ConfigureAwait(false);
         if (_closed || Channel.IsClosing) _ = AbortLaterAsync(); // closed here, or by the session when another connection took its place
         else Channel.Abort();
@@ -96,7 +138,8 @@ internal sealed class ClientStream
     {
         while (true)
         {
-            var token = await Channel.ReadAsync(Phase == Phase.Bound ? CancellationToken.None : untilLogin).ConfigureAwait(false);
+            _ticket?.ClientsTurn();
+            var token = await Channel.ReadAsync(Phase switch { Phase.Bound => CancellationToken.None, Phase.Relayed => stopping, _ => untilLogin }).ConfigureAwait(false);
             switch (token)
             {
                 case XmppToken.None:
@@ -107,7 +150,7 @@ internal sealed class ClientStream
                     await OpenAsync().ConfigureAwait(false);
                     break;
                 default:
-                    if (!await TakeAsync(Channel.Element!, stopping).ConfigureAwait(false)) return false;
+                    if (!await TakeAsync(Channel.Element!, untilLogin, stopping).ConfigureAwait(false)) return false;
                     break;
             }
             await _shaper.TakeAsync(Channel.BytesRead, stopping).ConfigureAwait(false);
@@ -125,6 +168,7 @@ internal sealed class ClientStream
         if (header.To is not { } to) throw new StreamException(StreamCondition.ImproperAddressing);
         if (to != Jid.Parse(_node.Options.Domain)) throw new StreamException(StreamCondition.HostUnknown);
         if (!header.HasFeatures) throw new StreamException(StreamCondition.UnsupportedVersion);
+        if (_node.SendsAway && Phase == Phase.Unauthenticated) throw new StreamException(StreamCondition.Reset, "this node is leaving; another one takes the next connection");
         ClaimedFrom = header.From;
         await WriteFeaturesAsync().ConfigureAwait(false);
     }
@@ -142,9 +186,10 @@ internal sealed class ClientStream
         return Channel.FlushAsync(CancellationToken.None);
     }
 
-    private async ValueTask<bool> TakeAsync(Element element, CancellationToken stopping)
+    private async ValueTask<bool> TakeAsync(Element element, CancellationToken untilLogin, CancellationToken stopping)
     {
         if (!_opened) throw new StreamException(StreamCondition.NotAuthorized);
+        if (Phase == Phase.Authenticated || (Phase == Phase.Unauthenticated && element.Namespace is Ns.Tls or Ns.Sasl or Ns.Sasl2)) await AdmitAsync(untilLogin).ConfigureAwait(false);
         switch (Phase)
         {
             case Phase.Unauthenticated:
@@ -153,11 +198,24 @@ internal sealed class ClientStream
             case Phase.Authenticated:
                 await _binding.TakeAsync(element).ConfigureAwait(false);
                 break;
+            case Phase.Relayed:
+                await Relay!.SendAsync(element).ConfigureAwait(false);
+                break;
             default:
                 return await TakeBoundAsync(element).ConfigureAwait(false);
         }
+        if (Phase is Phase.Bound or Phase.Relayed) _ticket?.Dispose();
         return true;
     }
+
+    /// <summary>Takes a place among the logins, or has it still.</summary>
+    private async ValueTask AdmitAsync(CancellationToken cancel)
+    {
+        if (_ticket?.ServersTurn() == true) return;
+        _ticket = await _node.Admission.EnterAsync(cancel).ConfigureAwait(false) ?? throw TooManyLogins();
+    }
+
+    private StreamException TooManyLogins() => new(StreamCondition.ResourceConstraint, $"too many logins at once: come back in {_node.Admission.ComeBackSeconds()} seconds");
 
     private async ValueTask NegotiateAsync(Element element, CancellationToken stopping)
     {
@@ -175,6 +233,7 @@ internal sealed class ClientStream
             await WriteAsync(new Element("failure", Ns.Tls)).ConfigureAwait(false);
             throw new StreamException(StreamCondition.NotAuthorized, "TLS is not to be had here");
         }
+        _ticket?.ClientsTurn(); // most of a handshake is the way there and back
         await Channel.StartTlsAsync(XmppWriter.ToBytes(new Element("proceed", Ns.Tls), Ns.Client), stopping).ConfigureAwait(false);
         ExpectRestart();
     }
@@ -222,6 +281,7 @@ internal sealed class ClientStream
         try
         {
             _closed = true;
+            if (Relay is { } relay) await relay.EndAsync(cleanly: false, null).ConfigureAwait(false);
             if (Session is { } session && session.Channel == Channel)
             {
                 await session.EndAsync(notifyPeers: true, closing).ConfigureAwait(false);

@@ -16,6 +16,7 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
 {
     private static readonly TimeSpan TokenLife = TimeSpan.FromDays(60); // a device unseen for two months asks for its password again
     private static readonly TimeSpan TokenRenewal = TimeSpan.FromDays(30);
+    private static readonly TimeSpan SeenGrain = TimeSpan.FromHours(1);
     private SaslExchange? _exchange;
     private Element? _request; // the authenticate element of SASL2, else null
     private UserAgent? _agent;
@@ -104,9 +105,19 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
         var success = new Element("success", Ns.Sasl2);
         if (step.Data is not null) success.Add("additional-data", Ns.Sasl2, Convert.ToBase64String(step.Data));
         var token = await TokenAsync(step, request).ConfigureAwait(false);
+        var resume = request.Child("resume", Ns.StreamManagement);
+        var bind = request.Child("bind", Ns.Bind2);
+        if ((resume is not null || bind is not null) && await new Binding(node, stream).HandOverAsync(
+            new Element(Binding.HandOver, "").Add(success).Add(token).Add(resume).Add(bind)).ConfigureAwait(false)) return;
+        await FinishAsync(success, token, resume, bind).ConfigureAwait(false);
+    }
+
+    /// <summary>What comes with a success of SASL2: resumption, else binding, then the features of the new state.</summary>
+    public async ValueTask FinishAsync(Element success, Element? token, Element? resume, Element? bind)
+    {
         var binding = new Binding(node, stream);
         Element? failed = null;
-        if (request.Child("resume", Ns.StreamManagement) is { } resume)
+        if (resume is not null)
         {
             var resumed = success.Clone();
             if (token is not null) resumed.Add(token.Clone());
@@ -118,7 +129,7 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
             }
         }
         Session? session = null;
-        if (request.Child("bind", Ns.Bind2) is { } bind) session = await binding.BindInlineAsync(bind, success).ConfigureAwait(false);
+        if (bind is not null) session = await binding.BindInlineAsync(bind, success).ConfigureAwait(false);
         else success.Add("authorization-identifier", Ns.Sasl2, stream.Login!.Bare.ToString());
         success.Add(failed).Add(token);
         stream.Channel.Write(XmppWriter.ToBytes(success, Ns.Client));
@@ -159,14 +170,17 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
 
     private void Seen(Session session)
     {
-        if (_agent?.Id is { } id) _ = SeenAsync(session, id);
+        if (stream.Login!.Agent is { Id: { } id } agent) _ = SeenAsync(session, id, agent);
     }
 
-    private async Task SeenAsync(Session session, string id)
+    private async Task SeenAsync(Session session, string id, UserAgent agent)
     {
         try
         {
-            await node.Devices.SeenAsync(session.Account.Id, id, _agent!.Device, _agent.Software, session.Jid.Resource).ConfigureAwait(false);
+            // Written when it says something new or is an hour old, else a device that comes and goes would cost a commit each time.
+            var known = await node.Devices.FindAsync(session.Account.Id, id).ConfigureAwait(false);
+            if (known is not null && known.Name == agent.Device && known.Software == agent.Software && known.Resource == session.Jid.Resource && node.Time.GetUtcNow() - known.LastSeen < SeenGrain) return;
+            await node.Devices.SeenAsync(session.Account.Id, id, agent.Device, agent.Software, session.Jid.Resource).ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -52,6 +52,8 @@ internal sealed class MetricFamily
     public void Write(StringBuilder text)
     {
         var series = Volatile.Read(ref _series);
+        // A counter that appeared with its first event at 1 would show no increase: it is 0 from the start.
+        if (series.Length == 0 && !_observable && _kind != Kind.Gauge) series = [new Series([], _bounds.Length)];
         if (series.Length == 0) return;
         if (_help.Length > 0) text.Append("# HELP ").Append(Name).Append(' ').Append(_help.Replace("\\", "\\\\", StringComparison.Ordinal).ReplaceLineEndings("\\n")).Append('\n');
         text.Append("# TYPE ").Append(Name).Append(_kind switch { Kind.Counter => " counter\n", Kind.Gauge => " gauge\n", _ => " histogram\n" });

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text;
+using Indaba.Server.Options;
 
 namespace Indaba.Server.Telemetry;
 
@@ -12,7 +13,7 @@ namespace Indaba.Server.Telemetry;
 internal sealed class PrometheusExporter : IDisposable
 {
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
-    private static readonly string[] Meters = ["Indaba", "System.Runtime", "Microsoft.AspNetCore.Server.Kestrel"];
+    private static readonly string[] Meters = ["Indaba", "System.Runtime", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql"];
 
     private readonly ConcurrentDictionary<Instrument, MetricFamily> _families = new();
     private readonly Lock _scraping = new();
@@ -54,11 +55,17 @@ internal sealed class PrometheusExporter : IDisposable
         }
     }
 
-    /// <summary><c>/metrics</c> for clients on this machine, while <paramref name="enabled"/>; for others it does not exist.</summary>
-    public void Map(IEndpointRouteBuilder app, Func<bool> enabled) => app.MapGet("/metrics", (HttpContext http) =>
-        enabled() && http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
+    /// <summary><c>/metrics</c> for the clients that the settings name, while it is switched on; for others it does not exist.</summary>
+    public void Map(IEndpointRouteBuilder app, Func<HttpOptions> options) => app.MapGet("/metrics", (HttpContext http) =>
+        options() is { Metrics: true } now && http.Connection.RemoteIpAddress is { } address && MayScrape(now.MetricsFrom, address)
             ? Results.Text(Scrape(), ContentType)
             : Results.NotFound());
+
+    internal static bool MayScrape(IReadOnlyList<string> from, IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
+        return from.Any(item => IPAddress.TryParse(item, out var one) ? one.Equals(address) : IPNetwork.TryParse(item, out var network) && network.Contains(address));
+    }
 
     public void Dispose() => _listener.Dispose();
 }

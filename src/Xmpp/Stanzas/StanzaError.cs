@@ -38,6 +38,19 @@ public sealed record StanzaError(StanzaCondition Condition, StanzaErrorType Type
         return error.Add(Application);
     }
 
+    /// <summary>Reads what <see cref="ToElement"/> made; a condition that is not known is undefined-condition.</summary>
+    public static StanzaError Parse(Element error)
+    {
+        var (condition, text, application) = (StanzaCondition.UndefinedCondition, (string?)null, (Element?)null);
+        foreach (var child in error.Elements)
+        {
+            if (child.Namespace != Ns.StanzaErrors) application = child;
+            else if (child.Name == "text") text = child.Text;
+            else if (Kebab.TryParse<StanzaCondition>(child.Name, out var known)) condition = known;
+        }
+        return new StanzaError(condition, Kebab.TryParse<StanzaErrorType>(error["type"] ?? "", out var type) ? type : DefaultType(condition), text, application);
+    }
+
     /// <summary>The error reply to a stanza: addresses swapped, the original payload left out (allowed by RFC 6120 section 8.3.1).</summary>
     public Element ReplyTo(Element stanza) => new Element(stanza.Name, Ns.Client)
         .With("type", "error").With("id", stanza["id"]).With("to", stanza["from"]).With("from", stanza["to"]).Add(ToElement());

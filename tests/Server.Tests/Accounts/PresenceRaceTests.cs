@@ -71,7 +71,7 @@ public sealed class PresenceRaceTests(NodeFixture fixture) : IClassFixture<NodeF
             var presence = Presence(session, $"{i}");
             await AtOnce(() => _server.Node.Presence.HandleAsync(session, presence).AsTask(), () =>
             {
-                _server.Node.Presence.Show(account, contactAccount);
+                _server.Node.Presence.Show(account, contactAccount.Jid);
                 return Task.CompletedTask;
             }, i);
             if (i % 50 == 49) await other.Barrier();

@@ -76,7 +76,7 @@ internal sealed class RunningNode : TestServer
     }
 
     /// <summary>The account of an address, activated.</summary>
-    public async Task<Account> Account(Jid jid) => await Node.Accounts.FindAsync(jid) ?? throw new WireException($"there is no {jid}");
+    public async Task<Account> Account(Jid jid) => (await Node.Accounts.LocateAsync(jid)).Account ?? throw new WireException($"there is no {jid}");
 
     /// <summary>Puts an item into a roster that nobody has in memory yet.</summary>
     public async Task Store(Jid account, RosterItem item)

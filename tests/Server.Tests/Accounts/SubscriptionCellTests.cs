@@ -207,7 +207,7 @@ public sealed class SubscriptionCellTests(NodeFixture fixture) : IClassFixture<N
         await own.Appear();
         await using var other = await Interested(contact);
         await other.Appear();
-        await _server.Node.Presence.BefriendAsync(await _server.Account(user), await _server.Account(contact));
+        await _server.Node.Presence.BefriendAsync(user, contact);
         await own.Expect(e => e.Name == "presence" && e["from"] == other.Jid && e["type"] is null, "the contact");
         await other.Expect(e => e.Name == "presence" && e["from"] == own.Jid && e["type"] is null, "the user");
         foreach (var (a, b) in new[] { (user, contact), (contact, user) })

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Text.Json;
 using System.Xml.Linq;
+using Indaba.Server.Cluster;
 using Indaba.Server.Options;
+using Indaba.Server.Telemetry;
 using Xunit;
 
 namespace Indaba.Server.Tests.Admin;
@@ -58,12 +60,18 @@ public sealed class PublicPagesTests
             return (response.StatusCode, await response.Content.ReadAsStringAsync());
         }
         Assert.Equal((HttpStatusCode.OK, "ready"), await Get("health"));
-        server.Health.Accepting = false;
-        Assert.Equal((HttpStatusCode.ServiceUnavailable, "not accepting"), await Get("health/ready"));
-        server.Health.Accepting = true;
         await server.Mailbox.DisposeAsync();
         await server.Database.DisposeAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30)); // it is asked once a second, not by the request
+        while ((await Get("health")).Item1 == HttpStatusCode.OK) limit.Token.ThrowIfCancellationRequested();
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "database"), await Get("health"));
+        server.Lifecycle.Advance(NodeState.Draining);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "draining"), await Get("health/ready"));
+        var (status, reasons) = await Get("health?verbose");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        var report = System.Text.Json.JsonSerializer.Deserialize(reasons, HealthJson.Default.HealthReport)!;
+        Assert.Equal("draining", report.Fault);
+        Assert.Equal([("accepting", false), ("database", false)], report.Checks.Select(c => (c.Name, c.Ok)));
         Assert.Equal((HttpStatusCode.OK, "live"), await Get("health/live"));
     }
 
@@ -91,4 +99,13 @@ public sealed class PublicPagesTests
         using var response = await server.Http.SendAsync(request);
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
     }
+
+    [Theory]
+    [InlineData("10.1.2.3", true)]
+    [InlineData("::ffff:10.1.2.3", true)]
+    [InlineData("2001:db8::7", true)]
+    [InlineData("11.0.0.1", false)]
+    [InlineData("127.0.0.1", false)]
+    public void Metrics_go_to_the_networks_that_are_named(string address, bool may) =>
+        Assert.Equal(may, PrometheusExporter.MayScrape(["10.0.0.0/8", "2001:db8::7"], IPAddress.Parse(address)));
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Indaba.Server.Accounts;
 using Indaba.Server.Admin;
+using Indaba.Server.Cluster;
 using Indaba.Server.Gateway;
 using Indaba.Server.Mailbox;
 using Indaba.Server.Options;
@@ -29,6 +30,7 @@ internal sealed class SmallServer : IAsyncDisposable
     public AccountService Accounts { get; private set; } = null!;
     public Invitations Invitations { get; private set; } = null!;
     public Health Health { get; private set; } = null!;
+    public Lifecycle Lifecycle { get; } = new();
     public Settings Settings { get; private set; } = null!;
     public string Data => _folder.Path;
     public HttpClient Http { get; private set; } = null!;
@@ -59,7 +61,7 @@ internal sealed class SmallServer : IAsyncDisposable
             },
         };
         Invitations = new Invitations(new InvitationStore(Database), Rows, Accounts, settings, address, Clock);
-        Health = new Health(Database);
+        Health = new Health(Database, Lifecycle);
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore();
@@ -72,18 +74,19 @@ internal sealed class SmallServer : IAsyncDisposable
         _app = builder.Build();
         _app.UseTrustedProxies(settings.Current);
         var exporter = new PrometheusExporter();
-        exporter.Map(_app, () => settings.Current.Http.Metrics);
+        exporter.Map(_app, () => settings.Current.Http);
         Health.Map(_app);
         _app.MapHostMeta(address);
         var connecting = new Connecting(settings, new Certificates(settings, Clock, NullLogger<Certificates>.Instance));
         connecting.MapLanding(_app);
         new InvitationPage(Invitations, settings, connecting, new AttemptLimit(Clock, () => settings.Current.Registration.AttemptsPerAddressPerHour)).Map(_app);
-        _app.MapAdmin(new AdminServices(settings, address, Accounts, Rows, Invitations, Mailbox, new SessionTable(), exporter, Clock));
+        _app.MapAdmin(new AdminServices(settings, address, Accounts, Rows, Invitations, Mailbox, new ProcessTable(new SessionTable()), exporter, Clock));
         _app.GuardAdminSocket(settings.Current);
         await _app.StartAsync();
         var port = new Uri(_app.Urls.Single(u => u.StartsWith("http://127", StringComparison.Ordinal))).Port;
         address.Bound(port, null);
-        Health.Accepting = true;
+        await Health.StartAsync();
+        Lifecycle.Advance(NodeState.Serving);
         Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri($"http://127.0.0.1:{port}/") };
     }
 
@@ -109,6 +112,7 @@ internal sealed class SmallServer : IAsyncDisposable
     {
         Http.Dispose();
         await _app.DisposeAsync();
+        await Health.DisposeAsync();
         await Mailbox.DisposeAsync();
         await Database.DisposeAsync();
         _folder.Dispose();
