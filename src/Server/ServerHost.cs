@@ -109,7 +109,9 @@ internal sealed class ServerHost : IAsyncDisposable
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http);
-        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, new ProcessTable(node.Sessions), metrics, time));
+        var processes = new ProcessTable(node.Sessions);
+        foreach (var kind in ProcessTable.Kinds) node.Questions[kind] = question => Task.FromResult(processes.Answer(kind, question.Span));
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, processes, metrics, time));
         NodeRegistry? registry = null;
         app.MapClusterAdmin(new ClusterServices(app.Services.GetRequiredService<Drain>(), shared, health, () => registry));
         app.GuardAdminSocket(options);
@@ -210,7 +212,7 @@ internal sealed class ServerHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         using var limit = new CancellationTokenSource(StopLimit, Node.Time);
-        if (Node.InCluster) await HurryAsync().ConfigureAwait(false);
+        if (!Node.Links.IsAlone) await HurryAsync().ConfigureAwait(false);
         Node.Lifecycle.Advance(NodeState.Stopping);
         await Drain.DisposeAsync().ConfigureAwait(false);
         await _registry.DisposeAsync().ConfigureAwait(false);
@@ -220,7 +222,7 @@ internal sealed class ServerHost : IAsyncDisposable
         try
         {
             var closing = new StreamClosing(StreamCondition.SystemShutdown);
-            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: Node.InCluster, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
+            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: !Node.Links.IsAlone, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
             await _app.StopAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) { /* the time is over; what was acked is on disk */ }

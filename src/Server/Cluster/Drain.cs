@@ -33,7 +33,7 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
     private volatile string _phase = "serving";
 
     /// <summary>How far it has come.</summary>
-    public DrainStatus Status => new(_phase, node.Sessions.Count);
+    public DrainStatus Status => new(_phase, node.Sessions.Count + node.Links.Relays.Count.Out);
 
     /// <summary>Completes once the node is drained and was asked to stop then.</summary>
     public Task StopAsked => _stopAsked.Task;
@@ -98,6 +98,7 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
             // Those that are waiting for resumption first: nobody notices.
             var sessions = node.Sessions.All.OrderByDescending(s => s.State == SessionState.Detached).ToArray();
             foreach (var session in sessions.Take(Share(sessions.Length, left))) _ = EndAsync(session);
+            node.Links.Relays.SendAway(Share(node.Links.Relays.Count.Out, left)); // their sessions stay where they are, for resumption
             await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false);
         }
         _phase = "drained";
@@ -106,7 +107,7 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
     /// <summary>How many of so many sessions go in one of the turns that are left: all in the last, and in those after it.</summary>
     internal static int Share(int sessions, int turnsLeft) => turnsLeft <= 1 ? sessions : (sessions + turnsLeft - 1) / turnsLeft;
 
-    private bool IsEmpty => node.Sessions.Count == 0 && Volatile.Read(ref _ending) == 0;
+    private bool IsEmpty => node.Sessions.Count == 0 && node.Links.Relays.Count.Out == 0 && Volatile.Read(ref _ending) == 0;
 
     private async Task EndAsync(Session session)
     {

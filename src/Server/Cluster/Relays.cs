@@ -46,6 +46,12 @@ internal sealed class Relays(Node node, NodeLinks links)
         return null;
     }
 
+    /// <summary>This node drains: so many of the devices that come in here are told to come back, and meet another gateway.</summary>
+    public void SendAway(int count)
+    {
+        foreach (var relay in _gateways.Values.Take(count)) relay.OwnerLost();
+    }
+
     internal void Remove(GatewayRelay relay) => _gateways.TryRemove(relay.Id, out _);
 
     // --- at the owner ---
