@@ -29,7 +29,7 @@ public sealed partial class DashboardTests : IAsyncLifetime
         var page = await http.GetStringAsync(new Uri($"http://127.0.0.1:{_server.HttpPort}/metrics"));
         var exported = Sample().Matches(page).Select(m => m.Groups["name"].Value).ToHashSet();
         var wanted = Metric().Matches(await File.ReadAllTextAsync(Path.Combine(Folder(), file), TestContext.Current.CancellationToken)).Select(m => m.Value).ToHashSet();
-        Assert.True(wanted.Count >= 10, "hardly any metric was found in the file: the pattern is wrong");
+        Assert.True(wanted.Count >= 5, "hardly any metric was found in the file: the pattern is wrong");
         Assert.Empty(wanted.Except(exported));
     }
 
