@@ -44,6 +44,7 @@ internal sealed class Node
         Attempts = new AttemptLimit(time, () => Options.Registration.AttemptsPerAddressPerHour);
         Registrar = new Registrar(this);
         Metrics = new Metrics(meters, this);
+        Admission = new Admission(() => Options.Limits, time, meters);
         Mailbox.BatchCompleted = Sessions.FlushDirty;
     }
 
@@ -86,6 +87,8 @@ internal sealed class Node
     /// <summary>Presence, probes and subscriptions.</summary>
     public PresenceService Presence { get; }
     public Metrics Metrics { get; }
+    /// <summary>How many log in at a time.</summary>
+    public Admission Admission { get; }
     /// <summary>What this node is doing.</summary>
     public Lifecycle Lifecycle { get; } = new();
     /// <summary>True when other nodes may have the same database.</summary>
@@ -138,6 +141,8 @@ internal sealed class Node
         return Task.WhenAll(account.Sessions.Where(s => s != stays).Select(s => s.EndAsync(notifyPeers: true, closing)));
     }
 
+    /// <summary>True once new clients are better served elsewhere: the node drains or stops.</summary>
+    public bool IsLeaving => Lifecycle.State is NodeState.Draining or NodeState.Stopping;
     /// <summary>True once the node is on its way down: nothing new begins.</summary>
     public bool Stopping => StopToken.IsCancellationRequested;
 }

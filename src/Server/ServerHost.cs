@@ -17,7 +17,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Indaba.Server;
 
 /// <summary>The listeners; their end points are known once they are bound.</summary>
-internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https)
+internal sealed record Ports(ListenOptions? C2s, ListenOptions? Tls, ListenOptions? Http, ListenOptions? Https, ListenOptions? Agent)
 {
     /// <summary>The port of a listener, or null when it is off.</summary>
     public static int? Of(ListenOptions? listener) => listener?.IPEndPoint?.Port;
@@ -31,6 +31,8 @@ internal sealed class ServerHost : IAsyncDisposable
 {
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(6), CloseLimit = TimeSpan.FromSeconds(3); // the whole stop stays under 10 s
+    /// <summary>Connections that the system holds for us while none is accepted; the default of 512 makes clients of a dead node wait for a second SYN.</summary>
+    private const int Backlog = 4096;
     private readonly CancellationTokenSource _stop = new();
     private readonly WebApplication _app;
     private readonly Database _database;
@@ -66,7 +68,7 @@ internal sealed class ServerHost : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "indaba" });
         builder.Logging.AddIndaba(settings);
         using var early = LoggerFactory.Create(l => l.AddIndaba(settings));
-        var database = await Database.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, early, cancel).ConfigureAwait(false);
+        var database = await OpenDatabaseAsync(options, time, early, cancel).ConfigureAwait(false);
         var shared = new SharedSettings(new SettingStore(database), settings, time, early.CreateLogger<SharedSettings>());
         await shared.BeginAsync(cancel).ConfigureAwait(false);
         options = settings.Current;
@@ -87,6 +89,10 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddHostedService<SettingsWatch>();
         builder.Services.AddSingleton<ConnectionCounts>();
         builder.Services.AddSingleton<TcpHandler>();
+        builder.Services.AddSingleton<ProxyProtocol>();
+        builder.Services.AddSingleton<LoadGauge>();
+        builder.Services.AddSingleton<AgentCheck>();
+        if (options.Cluster.AgentPort.IsOn) builder.Services.AddHostedService(services => services.GetRequiredService<LoadGauge>());
         builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<NodeServiceClient>, () => services.GetRequiredService<Orleans.Runtime.ILocalSiloDetails>().SiloAddress, services.GetRequiredService<IMeterFactory>(), database, mailbox)
         {
             LoginSecret = secret,
@@ -97,7 +103,7 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Host.UseOrleans(silo => silo.AddNode(options));
         builder.Services.AddHostedService<Membership>();
         Ports? ports = null;
-        builder.WebHost.UseKestrelCore().ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
+        builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.Backlog = Backlog).ConfigureKestrel((_, kestrel) => ports = Listen(kestrel, options));
 
         var app = builder.Build();
         var node = app.Services.GetRequiredService<Node>();
@@ -109,9 +115,7 @@ internal sealed class ServerHost : IAsyncDisposable
         health.Map(app);
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http);
-        var processes = new ProcessTable(node.Sessions);
-        foreach (var kind in ProcessTable.Kinds) node.Questions[kind] = question => Task.FromResult(processes.Answer(kind, question.Span));
-        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, processes, metrics, time));
+        app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, Processes(node), metrics, time));
         NodeRegistry? registry = null;
         app.MapClusterAdmin(new ClusterServices(app.Services.GetRequiredService<Drain>(), shared, health, () => registry));
         app.GuardAdminSocket(options);
@@ -123,6 +127,26 @@ internal sealed class ServerHost : IAsyncDisposable
         registry = new NodeRegistry(node, new NodeStore(database), shared, app.Services.GetRequiredService<CommitTimes>(), options.Cluster.Address, ports!.Show());
         registry.Start();
         return new ServerHost(app, database, mailbox, node, registry, ports, stop);
+    }
+
+    private static async Task<Database> OpenDatabaseAsync(ServerOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancel)
+    {
+        if (options.Database is not { PostgreSql: { } connection } database)
+            return await SqliteDatabase.OpenAsync(Path.Combine(options.DataDirectory, "indaba.db"), time, logs, cancel).ConfigureAwait(false);
+        var settings = new PostgresSettings(connection) { ReadConnections = database.ReadConnections, JobConnections = database.JobConnections, LogWriters = database.LogWriters };
+        return await PostgresDatabase.OpenAsync(settings, time, logs, null, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The process table of all nodes.</summary>
+    private static ProcessTable Processes(Node node)
+    {
+        var table = new ProcessTable(node.Sessions)
+        {
+            AskOthers = async (kind, question, _) => [.. (await node.Links.AskAllAsync(kind, question, TimeSpan.FromSeconds(3)).ConfigureAwait(false)).Select(a => a.ToArray())],
+        };
+        foreach (var kind in new[] { ProcessTable.SessionsKind, ProcessTable.DevicesKind })
+            node.Questions[kind] = question => Task.FromResult(table.Answer(kind, question.Span));
+        return table;
     }
 
     /// <summary>What browsers see.</summary>
@@ -139,6 +163,8 @@ internal sealed class ServerHost : IAsyncDisposable
         kestrel.AddServerHeader = false;
         kestrel.AddAdminSocket(options);
         var certificates = kestrel.ApplicationServices.GetRequiredService<Certificates>();
+        var proxied = kestrel.ApplicationServices.GetRequiredService<ProxyProtocol>();
+        var node = new Lazy<Node>(kestrel.ApplicationServices.GetRequiredService<Node>);
         ListenOptions? On(IReadOnlyList<string> bind, ListenPort port, Action<ListenOptions> configure)
         {
             ListenOptions? last = null;
@@ -146,10 +172,11 @@ internal sealed class ServerHost : IAsyncDisposable
             return last;
         }
         return new Ports(
-            On(options.Bind, options.C2s.Port, l => l.UseConnectionHandler<TcpHandler>()),
-            On(options.Bind, options.Tls.Port, l => l.UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
-            On(options.Http.Bind, options.Http.Port, _ => { }),
-            On(options.Bind, options.Https.Port, l => l.UseHttps(certificates.Https)));
+            On(options.Bind, options.C2s.Port, l => proxied.Guard(l).UseConnectionHandler<TcpHandler>()),
+            On(options.Bind, options.Tls.Port, l => proxied.Guard(l).UseLoginDoor(() => node.Value.Admission).UseHttps(certificates.DirectTls).UseConnectionHandler<TcpHandler>()),
+            On(options.Http.Bind, options.Http.Port, l => proxied.Guard(l)),
+            On(options.Bind, options.Https.Port, l => proxied.Guard(l).UseHttps(certificates.Https)),
+            On(options.Cluster.AgentBind, options.Cluster.AgentPort, l => l.UseConnectionHandler<AgentCheck>()));
     }
 
     /// <summary>A secret of the data folder (see ScramKeys.Fake): made once, the same after every restart.</summary>
@@ -181,6 +208,7 @@ internal sealed class ServerHost : IAsyncDisposable
         try
         {
             Node.Sessions.Sweep();
+            Node.Admission.Sweep();
             if (tick % 20 == 0) Node.Sessions.CheckAlive();
             if (tick % 2400 == 0) _ = TrimAsync();
         }
@@ -212,7 +240,7 @@ internal sealed class ServerHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         using var limit = new CancellationTokenSource(StopLimit, Node.Time);
-        if (!Node.Links.IsAlone) await HurryAsync().ConfigureAwait(false);
+        if (Node.InCluster) await HurryAsync().ConfigureAwait(false);
         Node.Lifecycle.Advance(NodeState.Stopping);
         await Drain.DisposeAsync().ConfigureAwait(false);
         await _registry.DisposeAsync().ConfigureAwait(false);
@@ -222,7 +250,7 @@ internal sealed class ServerHost : IAsyncDisposable
         try
         {
             var closing = new StreamClosing(StreamCondition.SystemShutdown);
-            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: !Node.Links.IsAlone, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
+            await Task.WhenAll(Node.Sessions.All.Select(s => s.EndAsync(notifyPeers: Node.InCluster, closing))).WaitAsync(limit.Token).ConfigureAwait(false);
             await _app.StopAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) { /* the time is over; what was acked is on disk */ }

@@ -13,29 +13,46 @@ internal static class Checker
     public static IReadOnlyList<Finding> Judge(IReadOnlyList<Ledger> ledgers) =>
     [
         Count(ledgers, "never acknowledged", l => Enumerable.Range(1, l.Sent).Except(l.Acked).Select(n => $"{n}")),
-        Count(ledgers, "lost: acknowledged, neither shown nor archived", l => l.Acked.Except(Numbers(l.Shown)).Except(Numbers(l.ReceiverArchive)).Select(n => $"{n}")),
-        Count(ledgers, "acknowledged, not shown to the receiver", l => l.Acked.Except(Numbers(l.Shown)).Select(n => $"{n}")),
+        Count(ledgers, Lost, l => LostOf(l).Select(n => $"{n}")),
+        Devices(ledgers, "acknowledged, not shown to a device", (l, s) => l.Acked.Except(Numbers(s.Shown)).Select(n => $"{n}")),
         Count(ledgers, "acknowledged, not in the receiver's archive", l => l.Acked.Except(Numbers(l.ReceiverArchive)).Select(n => $"{n}")),
         Count(ledgers, "acknowledged, not in the sender's archive", l => l.Acked.Except(Numbers(l.SenderArchive)).Select(n => $"{n}")),
-        Count(ledgers, "stored twice by the receiver", l => Twice(l.ReceiverArchive)),
+        Count(ledgers, StoredTwice, l => Twice(l.ReceiverArchive)),
         Count(ledgers, "stored twice by the sender", l => Twice(l.SenderArchive)),
-        Count(ledgers, "shown twice", l => Twice(l.Shown)),
-        Count(ledgers, "out of order in the receiver's archive", l => Inversions(l.ReceiverArchive)),
+        Devices(ledgers, ShownTwice, (_, s) => Twice(s.Shown)),
+        Count(ledgers, OutOfOrder, l => Inversions(l.ReceiverArchive)),
         Count(ledgers, "out of order in the sender's archive", l => Inversions(l.SenderArchive)),
-        Count(ledgers, "shown out of order", l => Inversions(l.Shown)),
-        Count(ledgers, "shown with an id that the archive does not have", l => l.Shown.Where(s => s.StanzaId is not null).Select(s => s.StanzaId!).Except(l.ReceiverArchive.Select(s => s.StanzaId!))),
-        Count(ledgers, "shown without a stanza-id", l => l.Shown.Where(s => s.StanzaId is null).Select(s => $"{s.Number}")),
-        Count(ledgers, "delivered again after the device's ack", l => Enumerable.Repeat("message", l.Repeated)),
+        Devices(ledgers, ShownOutOfOrder, (_, s) => Inversions(s.Shown)),
+        Devices(ledgers, "shown with an id that the archive does not have", (l, screen) => screen.Shown.Where(s => s.StanzaId is not null).Select(s => s.StanzaId!).Except(l.ReceiverArchive.Select(s => s.StanzaId!))),
+        Devices(ledgers, "shown without a stanza-id", (_, screen) => screen.Shown.Where(s => s.StanzaId is null).Select(s => $"{s.Number}")),
+        Devices(ledgers, "delivered again after the device's ack", (_, s) => Enumerable.Repeat("message", s.Repeated)),
         Count(ledgers, "bounced", l => Enumerable.Repeat("error", l.Bounced)),
         Count(ledgers, "protocol faults", l => l.Faults),
     ];
+
+    /// <summary>The names of the findings that a table shows.</summary>
+    public const string Lost = "lost: acknowledged, neither shown nor archived", StoredTwice = "stored twice by the receiver", OutOfOrder = "out of order in the receiver's archive", ShownTwice = "shown twice", ShownOutOfOrder = "shown out of order";
 
     /// <summary>The line of the table of peers.</summary>
     public static string TableLine(string server, IReadOnlyList<Ledger> ledgers)
     {
         var findings = Judge(ledgers).ToDictionary(f => f.Name, f => f.Count);
-        return $"| {server} | {ledgers.Sum(l => l.Acked.Count):N0} | {findings["lost: acknowledged, neither shown nor archived"]} | {findings["stored twice by the receiver"]} | {findings["out of order in the receiver's archive"]} | {findings["shown twice"]} | {findings["shown out of order"]} |";
+        return $"| {server} | {ledgers.Sum(l => l.AckedCount):N0} | {findings[Lost]} | {findings[StoredTwice]} | {findings[OutOfOrder]} | {findings[ShownTwice]} | {findings[ShownOutOfOrder]} |";
     }
+
+    /// <summary>The numbers of acknowledged messages that are nowhere: neither shown nor archived.</summary>
+    public static IEnumerable<int> LostOf(Ledger ledger) => ledger.Acked.Except(ledger.Screens.SelectMany(s => Numbers(s.Shown))).Except(Numbers(ledger.ReceiverArchive));
+
+    /// <summary>The numbers of messages that were stored or shown twice.</summary>
+    public static IEnumerable<int> DoubledOf(Ledger ledger) =>
+        Second(ledger.ReceiverArchive).Concat(Second(ledger.SenderArchive)).Concat(ledger.Screens.SelectMany(s => Second(s.Shown)));
+
+    /// <summary>The numbers of messages that were stored or shown after a later one.</summary>
+    public static IEnumerable<int> DisorderedOf(Ledger ledger) =>
+        Late(ledger.ReceiverArchive).Concat(Late(ledger.SenderArchive)).Concat(ledger.Screens.SelectMany(s => Late(s.Shown))).Select(l => l.Number);
+
+    private static Finding Devices(IReadOnlyList<Ledger> ledgers, string name, Func<Ledger, Screen, IEnumerable<string>> cases) =>
+        Count(ledgers, name, l => l.Screens.SelectMany(s => cases(l, s).Select(c => l.Screens.Count == 1 ? c : $"{c} on {s.Name}")));
 
     private static Finding Count(IReadOnlyList<Ledger> ledgers, string name, Func<Ledger, IEnumerable<string>> cases)
     {
@@ -54,18 +71,21 @@ internal static class Checker
 
     private static IEnumerable<int> Numbers(IEnumerable<Sighting> seen) => seen.Select(s => s.Number);
 
-    private static IEnumerable<string> Twice(IEnumerable<Sighting> seen) =>
-        seen.GroupBy(s => s.OriginId).SelectMany(g => g.Skip(1)).Select(s => $"{s.Number}");
+    private static IEnumerable<string> Twice(IEnumerable<Sighting> seen) => Second(seen).Select(n => $"{n}");
+
+    private static IEnumerable<string> Inversions(IEnumerable<Sighting> seen) => Late(seen).Select(l => $"{l.Number} after {l.Highest}");
+
+    private static IEnumerable<int> Second(IEnumerable<Sighting> seen) => seen.GroupBy(s => s.OriginId).SelectMany(g => g.Skip(1)).Select(s => s.Number);
 
     /// <summary>Messages that stand after one with a higher number. A second copy is counted elsewhere and not here.</summary>
-    private static IEnumerable<string> Inversions(IEnumerable<Sighting> seen)
+    private static IEnumerable<(int Number, int Highest)> Late(IEnumerable<Sighting> seen)
     {
         var highest = 0;
         var known = new HashSet<int>();
         foreach (var s in seen)
         {
             if (!known.Add(s.Number)) continue;
-            if (s.Number < highest) yield return $"{s.Number} after {highest}";
+            if (s.Number < highest) yield return (s.Number, highest);
             highest = Math.Max(highest, s.Number);
         }
     }

@@ -1,4 +1,3 @@
-using Indaba.Server.Tests.Wire;
 using Indaba.Xmpp;
 using Indaba.Xmpp.Xml;
 
@@ -11,27 +10,24 @@ namespace Indaba.Kill;
 internal readonly record struct Sighting(int Number, string OriginId, string? StanzaId);
 
 /// <summary>What one sender sent to one receiver and what became of it. The checker works on this and nothing else.</summary>
-internal sealed class Ledger(int pair)
+internal sealed class Ledger(int pair, params IReadOnlyList<Screen> screens)
 {
     private readonly Lock _lock = new();
     private readonly List<string> _originIds = []; // index 0 is message 1
     private readonly HashSet<int> _acked = [];
-    private readonly List<Sighting> _shown = [];
-    private readonly HashSet<string> _stanzaIds = [];
-    private readonly HashSet<int> _shownNumbers = [];
+    private readonly List<Serving> _watches = [];
+    private readonly Transit _transit = new(screens.Where(s => s.IsSteady));
 
     /// <summary>The sender's account.</summary>
     public string Sender { get; } = $"sender{pair}";
     /// <summary>The receiver's account.</summary>
     public string Receiver { get; } = $"receiver{pair}";
+    /// <summary>The receiver's devices.</summary>
+    public IReadOnlyList<Screen> Screens { get; } = screens;
     /// <summary>Times that a message was sent again after a break.</summary>
     public int Resent { get; set; }
     /// <summary>Messages that came back as errors.</summary>
     public int Bounced { get; set; }
-    /// <summary>Copies that the receiver recognised by their stanza-id and did not show.</summary>
-    public int Dropped { get; private set; }
-    /// <summary>Messages that came again at a new login after the device had acknowledged everything and logged out.</summary>
-    public int Repeated { get; set; }
     /// <summary>Protocol faults noted on the way, as text.</summary>
     public List<string> Faults { get; } = [];
     /// <summary>The receiver's archive at the end.</summary>
@@ -45,23 +41,20 @@ internal sealed class Ledger(int pair)
         get { lock (_lock) return _originIds.Count; }
     }
 
+    /// <summary>How many of them the server has taken responsibility for.</summary>
+    public int AckedCount
+    {
+        get { lock (_lock) return _acked.Count; }
+    }
+
     /// <summary>The numbers that the server has taken responsibility for.</summary>
     public IReadOnlySet<int> Acked
     {
         get { lock (_lock) return new HashSet<int>(_acked); }
     }
 
-    /// <summary>What the receiver showed, in order.</summary>
-    public IReadOnlyList<Sighting> Shown
-    {
-        get { lock (_lock) return [.. _shown]; }
-    }
-
-    /// <summary>True when all that was sent has been acknowledged and shown.</summary>
-    public bool IsComplete
-    {
-        get { lock (_lock) return _acked.Count == _originIds.Count && _shownNumbers.Count >= _originIds.Count; }
-    }
+    /// <summary>True when all that was sent has been acknowledged and shown on every device.</summary>
+    public bool IsComplete => IsAcked && Screens.All(s => s.Count >= Sent);
 
     /// <summary>True when all that was sent has been acknowledged.</summary>
     public bool IsAcked
@@ -75,6 +68,7 @@ internal sealed class Ledger(int pair)
         lock (_lock)
         {
             _originIds.Add(System.Security.Cryptography.RandomNumberGenerator.GetHexString(24, lowercase: true));
+            _transit.OnMade(_originIds.Count);
             return _originIds.Count;
         }
     }
@@ -92,28 +86,38 @@ internal sealed class Ledger(int pair)
     /// <summary>Notes an ack.</summary>
     public void Ack(int number)
     {
-        lock (_lock) _acked.Add(number);
-    }
-
-    /// <summary>The receiver got a message: it shows it unless it knows its stanza-id.</summary>
-    public void Receive(Sighting seen)
-    {
         lock (_lock)
         {
-            if (seen.StanzaId is not null && !_stanzaIds.Add(seen.StanzaId))
-            {
-                Dropped++;
-                return;
-            }
-            _shown.Add(seen);
-            _shownNumbers.Add(seen.Number);
+            _acked.Add(number);
+            if (_transit.OnAcked(number)) _watches.RemoveAll(w => w.OnThrough(number));
         }
     }
 
-    /// <summary>The last stanza-id shown: where the archive is asked to begin.</summary>
-    public string? LastStanzaId
+    /// <summary>A device of the receiver got a message.</summary>
+    public void Receive(Screen screen, Sighting seen)
     {
-        get { lock (_lock) return _shown.LastOrDefault(s => s.StanzaId is not null).StanzaId; }
+        if (!screen.Show(seen)) return;
+        lock (_lock)
+        {
+            if (_transit.OnShown(seen.Number, screen)) _watches.RemoveAll(w => w.OnThrough(seen.Number));
+        }
+    }
+
+    /// <summary>Waits for the first message made from now on that is acknowledged and shown on every steady device.</summary>
+    public Serving Watch()
+    {
+        lock (_lock)
+        {
+            var watch = new Serving(_originIds.Count);
+            _watches.Add(watch);
+            return watch;
+        }
+    }
+
+    /// <summary>The longest time that one of these messages took from the sender to every steady device and back.</summary>
+    public TimeSpan LongestDelay(int after, int upTo)
+    {
+        lock (_lock) return _transit.Longest(after, upTo);
     }
 
     /// <summary>Notes a protocol fault.</summary>

@@ -17,7 +17,7 @@ catch (FormatException e)
 
 static async Task<int> Run(KillOptions options)
 {
-    var ledgers = Enumerable.Range(0, options.Pairs).Select(i => new Ledger(i)).ToArray();
+    var ledgers = Enumerable.Range(0, options.Pairs).Select(i => new Ledger(i, new Screen("device", isSteady: i % 3 != 0))).ToArray();
     await using TestServer server = options.Server switch
     {
         "indaba" => await ServerProcess.StartNew(options.ServerArguments),
@@ -26,8 +26,10 @@ static async Task<int> Run(KillOptions options)
     };
     await server.AddAccounts([.. ledgers.SelectMany(l => new[] { l.Sender, l.Receiver })]);
 
-    var senders = ledgers.Select((l, i) => new Sender(server, l, options, resumes: i % 2 == 0, askEvery: options.LazySenders > 0 && i % options.LazySenders == 0 ? 5 : 1)).ToArray();
-    var receivers = ledgers.Select((l, i) => new Receiver(server, l, resumes: i % 2 == 1, readsArchive: i % 4 == 0, comesAndGoes: i % 3 == 0)).ToArray();
+    var interval = options.Rate > 0 ? TimeSpan.FromSeconds(options.Pairs / options.Rate) : (TimeSpan?)null;
+    var refusals = new Refusals();
+    var senders = ledgers.Select((l, i) => new Sender(server, l, new Pace(options.Window, interval, options.LazySenders > 0 && i % options.LazySenders == 0 ? 5 : 1), new Habits { Return = i % 2 == 0 ? Return.Resumes : Return.LogsIn }, refusals)).ToArray();
+    var receivers = ledgers.Select((l, i) => new Receiver(server, l, l.Screens[0], new Habits { Return = i % 2 == 1 ? Return.Resumes : Return.LogsIn, ReadsArchive = i % 4 == 0, ComesAndGoes = i % 3 == 0 }, refusals)).ToArray();
     using var stop = new CancellationTokenSource();
     var running = senders.Select(s => s.Run(stop.Token)).Concat(receivers.Select(r => r.Run(stop.Token))).ToArray();
 
@@ -39,9 +41,9 @@ static async Task<int> Run(KillOptions options)
     await Task.WhenAll(running);
     Console.WriteLine(settled);
 
+    foreach (var receiver in receivers) await receiver.CountRepeated();
     foreach (var ledger in ledgers)
     {
-        ledger.Repeated = await CountRepeated(server, ledger);
         ledger.ReceiverArchive = await ReadArchive(server, ledger, ledger.Receiver);
         ledger.SenderArchive = await ReadArchive(server, ledger, ledger.Sender);
     }
@@ -56,7 +58,7 @@ static async Task KillAgainAndAgain(TestServer server, Ledger[] ledgers, KillOpt
         await server.Kill();
         var watch = Stopwatch.StartNew();
         await server.Start();
-        Console.WriteLine($"kill {kill} of {options.Kills}: ready again after {watch.ElapsedMilliseconds} ms; sent {ledgers.Sum(l => l.Sent)}, acked {ledgers.Sum(l => l.Acked.Count)}, shown {ledgers.Sum(l => l.Shown.Count)}, sent again {ledgers.Sum(l => l.Resent)}");
+        Console.WriteLine($"kill {kill} of {options.Kills}: ready again after {watch.ElapsedMilliseconds} ms; sent {ledgers.Sum(l => l.Sent)}, acked {ledgers.Sum(l => l.AckedCount)}, shown {ledgers.Sum(l => l.Screens[0].Count)}, sent again {ledgers.Sum(l => l.Resent)}");
     }
     await Task.Delay(options.MaxLife);
 }
@@ -79,32 +81,12 @@ static async Task<IReadOnlyList<Sighting>> ReadArchive(TestServer server, Ledger
     return await Archive.Read(client, ledger, null);
 }
 
-// The first login takes what may rightly come again (a client that read its archive never acknowledged those messages),
-// acknowledges it and logs out; after that nothing may come. A last message says when all that waits has come: order is kept.
-static async Task<int> CountRepeated(TestServer server, Ledger ledger)
-{
-    await using var sender = await WireClient.Login(server, ledger.Sender, "checker");
-    var count = 0;
-    for (var login = 1; login <= 2; login++)
-    {
-        await using var client = await WireClient.Login(server, ledger.Receiver, "device");
-        await client.EnableSm();
-        await client.Send("<presence/>");
-        var last = $"last{login}";
-        await sender.Send($"<message to='{ledger.Receiver}@{server.Domain}' type='chat' id='{last}'><body>{last}</body></message>");
-        await client.Expect(e => e["id"] == last, "the last message");
-        count = client.Inbox.Count(e => ledger.Read(e, ledger.Receiver) is not null);
-        await client.Close();
-    }
-    return count;
-}
-
 static int Report(KillOptions options, Ledger[] ledgers)
 {
     CheckerProof.Require();
     var findings = Checker.Judge(ledgers);
     Console.WriteLine();
-    Console.WriteLine($"sent {ledgers.Sum(l => l.Sent)}, sent again {ledgers.Sum(l => l.Resent)}, copies dropped by stanza-id {ledgers.Sum(l => l.Dropped)}");
+    Console.WriteLine($"sent {ledgers.Sum(l => l.Sent)}, sent again {ledgers.Sum(l => l.Resent)}, copies dropped by stanza-id {ledgers.Sum(l => l.Screens[0].Dropped)}");
     Console.WriteLine("| server | acked | lost | stored twice | out of order | shown twice | shown out of order |");
     Console.WriteLine(Checker.TableLine($"{options.Server}, {options.Kills} kills", ledgers));
     Console.WriteLine();

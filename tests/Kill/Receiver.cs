@@ -9,17 +9,44 @@ namespace Indaba.Kill;
 /// Shows what it gets, once for each stanza-id, and acknowledges what it has recorded and nothing more. May ask the
 /// archive for what it missed, and may come and go.
 /// </summary>
-internal sealed class Receiver(TestServer server, Ledger ledger, bool resumes, bool readsArchive, bool comesAndGoes) : Device(server, ledger.Receiver, resumes)
+internal sealed class Receiver(WireTarget server, Ledger ledger, Screen screen, Habits habits, Refusals refusals) : Device(server, ledger.Receiver, habits, refusals)
 {
     private volatile bool _stays;
 
     /// <summary>Stays online from now on.</summary>
     public void Stay() => _stays = true;
 
+    /// <summary>
+    /// Counts what comes again although the device has it. The first login takes what may rightly come again (who read the
+    /// archive never acknowledged those messages), acknowledges it and logs out; after that nothing may come. A last
+    /// message says when all that waits has come: order is kept.
+    /// </summary>
+    public async Task CountRepeated()
+    {
+        await using var sender = await WireClient.Login(Server, ledger.Sender, "checker", Habits.Transport);
+        for (var login = 1; login <= 2; login++)
+        {
+            await using var client = await LogInAnew();
+            await client.Send(new Element("presence", Ns.Client));
+            var last = $"last{login}{Habits.Name}";
+            await sender.Send(new Element("message", Ns.Client).With("to", $"{ledger.Receiver}@{Server.Domain}").With("type", "chat").With("id", last).Add("body", Ns.Client, last));
+            await client.Expect(e => e["id"] == last, "the last message");
+            screen.Repeated = client.Inbox.Count(e => ledger.Read(e, ledger.Receiver) is not null);
+            await client.Close();
+        }
+    }
+
+    /// <summary>Asks the archive for what it missed, a last time; for servers that push to a device only what comes while it is online.</summary>
+    public async Task CatchUp()
+    {
+        await using var client = await LogInAnew();
+        foreach (var seen in await Archive.Read(client, ledger, screen.LastStanzaId)) ledger.Receive(screen, seen);
+    }
+
     protected override async Task OnBound(WireClient client, CancellationToken stop)
     {
-        if (!readsArchive) return;
-        foreach (var seen in await Archive.Read(client, ledger, ledger.LastStanzaId)) ledger.Receive(seen);
+        if (!Habits.ReadsArchive) return;
+        foreach (var seen in await Archive.Read(client, ledger, screen.LastStanzaId)) ledger.Receive(screen, seen);
     }
 
     protected override void OnResumed(WireClient client)
@@ -32,18 +59,18 @@ internal sealed class Receiver(TestServer server, Ledger ledger, bool resumes, b
         // what was shown stays shown
     }
 
-    protected override async Task<bool> Live(WireClient client, CancellationToken stop)
+    protected override async Task<bool> Live(WireClient client, bool isNew, CancellationToken stop)
     {
         using var away = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        var leaves = comesAndGoes && !_stays;
+        var leaves = Habits.ComesAndGoes && !_stays;
         if (leaves) away.CancelAfter(RandomNumberGenerator.GetInt32(100, 1_500));
-        if (client.Sm!.Id is null) await client.Send(new Element("presence", Ns.Client));
+        if (isNew) await client.Send(new Element("presence", Ns.Client));
         try
         {
-            while (await client.Read(away.Token) is { } element)
+            while (await Read(client, away.Token) is { } element)
             {
-                if (element.Is("enabled", Ns.StreamManagement)) client.Sm.Id = element["id"];
-                else if (ledger.Read(element, ledger.Receiver) is { } seen) ledger.Receive(seen);
+                if (element.Is("enabled", Ns.StreamManagement)) client.Sm!.Id = element["id"];
+                else if (ledger.Read(element, ledger.Receiver) is { } seen) ledger.Receive(screen, seen);
             }
             return false;
         }
@@ -74,9 +101,9 @@ internal sealed class Receiver(TestServer server, Ledger ledger, bool resumes, b
         using var limit = new CancellationTokenSource(WireClient.Limit);
         await client.Link.SendEnd(limit.Token);
         // What comes before the end of the stream is recorded like everything else, though not acknowledged any more.
-        while (await client.Read(limit.Token) is { } element)
+        while (await Read(client, limit.Token) is { } element)
         {
-            if (ledger.Read(element, ledger.Receiver) is { } seen) ledger.Receive(seen);
+            if (ledger.Read(element, ledger.Receiver) is { } seen) ledger.Receive(screen, seen);
         }
     }
 }

@@ -4,8 +4,14 @@ using Indaba.Xmpp.Xml;
 
 namespace Indaba.Kill;
 
+/// <summary>How fast a sender sends.</summary>
+/// <param name="Window">Messages outstanding at most.</param>
+/// <param name="Interval">Between two messages; null is as fast as the window allows.</param>
+/// <param name="AskEvery">Messages after which it asks for an ack; less than the window, or it waits for ever.</param>
+internal sealed record Pace(int Window, TimeSpan? Interval, int AskEvery);
+
 /// <summary>Sends numbered messages; sends again, with the same origin-id, what was not acknowledged when a stream was lost.</summary>
-internal sealed class Sender(TestServer server, Ledger ledger, KillOptions options, bool resumes, int askEvery) : Device(server, ledger.Sender, resumes)
+internal sealed class Sender(WireTarget server, Ledger ledger, Pace pace, Habits habits, Refusals refusals) : Device(server, ledger.Sender, habits, refusals)
 {
     private readonly Lock _lock = new();
     private readonly Queue<int> _inFlight = new(); // stanzas of the stream in order: message numbers
@@ -44,11 +50,11 @@ internal sealed class Sender(TestServer server, Ledger ledger, KillOptions optio
         }
     }
 
-    protected override async Task<bool> Live(WireClient client, CancellationToken stop)
+    protected override async Task<bool> Live(WireClient client, bool isNew, CancellationToken stop)
     {
         using var both = CancellationTokenSource.CreateLinkedTokenSource(stop);
         int room;
-        lock (_lock) room = options.Window - _inFlight.Count;
+        lock (_lock) room = pace.Window - _inFlight.Count;
         _room = new SemaphoreSlim(Math.Max(0, room));
         var reading = ReadAll(client, both);
         try
@@ -71,16 +77,16 @@ internal sealed class Sender(TestServer server, Ledger ledger, KillOptions optio
     {
         var request = new Element("r", Ns.StreamManagement);
         await client.Send(request); // what a resumed stream still has outstanding
-        using var pace = options.Rate > 0 ? new PeriodicTimer(TimeSpan.FromSeconds(options.Pairs / options.Rate)) : null;
+        using var clock = pace.Interval is { } interval ? new PeriodicTimer(interval) : null;
         var sinceRequest = 0;
         while (!_finished || HasUnsent)
         {
             await _room.WaitAsync(stop);
             var again = HasUnsent;
-            if (!again && pace is not null) await pace.WaitForNextTickAsync(stop);
+            if (!again && clock is not null) await clock.WaitForNextTickAsync(stop);
             if (!again && _finished) break;
             var number = Take();
-            var ask = ++sinceRequest >= askEvery;
+            var ask = ++sinceRequest >= pace.AskEvery;
             if (ask) sinceRequest = 0;
             await (ask ? client.SendTogether(ledger.Stanza(number), request) : client.SendTogether(ledger.Stanza(number)));
         }
@@ -117,7 +123,7 @@ internal sealed class Sender(TestServer server, Ledger ledger, KillOptions optio
     {
         try
         {
-            while (await client.Read(both.Token) is { } element)
+            while (await Read(client, both.Token) is { } element)
             {
                 if (element.Is("enabled", Ns.StreamManagement)) client.Sm!.Id = element["id"];
                 else if (element.Is("a", Ns.StreamManagement)) TakeAcks(client);

@@ -35,7 +35,7 @@ internal sealed class Account
         _window.Fill(head.Tail);
     }
 
-    /// <summary>Guards the log's head, the window and the sessions. Two accounts are locked in the order of their ids.</summary>
+    /// <summary>Guards the log's head, the window and the sessions. No two accounts are ever locked at once.</summary>
     public Lock Lock { get; } = new();
     /// <summary>This node's claim of the log: what is appended under a former one is refused.</summary>
     public long Epoch { get; }

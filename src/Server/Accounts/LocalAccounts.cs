@@ -17,8 +17,8 @@ internal readonly record struct Place(Account? Account, SiloAddress? Owner)
 /// </summary>
 internal sealed class LocalAccounts(Node node, IGrainFactory grains)
 {
-    /// <summary>How long a search goes on while nodes come and go: longer than a dead node can go unnoticed.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    /// <summary>How long a search goes on while nodes come and go: longer than a dead node can go unnoticed, or a database be restarted.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(25), LongestPause = TimeSpan.FromMilliseconds(400);
     private readonly ConcurrentDictionary<Jid, Account> _accounts = new();
 

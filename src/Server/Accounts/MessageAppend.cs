@@ -44,7 +44,7 @@ internal sealed class MessageAppend : Append
     {
         if (Key is { } key) lock (Account.Lock) Account.Window.Forget(key);
         Account.EndAppend(Entry.Seq, committed: false);
-        var lost = error is SequenceException;
+        var lost = error is FencedException;
         if (lost) Account.Lose();
         Tell(lost ? AppendEnd.Lost : AppendEnd.Failed);
     }

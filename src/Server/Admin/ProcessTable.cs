@@ -12,9 +12,6 @@ internal sealed class ProcessTable(SessionTable local)
 {
     public const string SessionsKind = "admin.sessions", DevicesKind = "admin.devices";
 
-    /// <summary>What other nodes may ask: see <see cref="Answer"/>.</summary>
-    public static IReadOnlyList<string> Kinds { get; } = [SessionsKind, DevicesKind];
-
     /// <summary>Asks the other nodes: a kind and a question, one answer from each that gave one. Null while this node is alone.</summary>
     public Func<string, byte[], CancellationToken, Task<IReadOnlyList<byte[]>>>? AskOthers { get; set; }
 

@@ -95,17 +95,21 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
         using var timer = new PeriodicTimer(Tick, node.Time);
         for (var left = (int)(spread / Tick); !IsEmpty; left--)
         {
-            // Those that are waiting for resumption first: nobody notices.
-            var sessions = node.Sessions.All.OrderByDescending(s => s.State == SessionState.Detached).ToArray();
-            foreach (var session in sessions.Take(Share(sessions.Length, left))) _ = EndAsync(session);
-            node.Links.Relays.SendAway(Share(node.Links.Relays.Count.Out, left)); // their sessions stay where they are, for resumption
+            // All sessions of an account together, so that it can go where the first of them comes in.
+            var accounts = node.Sessions.All.GroupBy(s => s.Account).ToArray();
+            foreach (var account in accounts.Take(Share(accounts.Length, left)))
+            {
+                foreach (var session in account) _ = EndAsync(session);
+            }
+            var relays = node.Links.Relays.Gateways.ToArray();
+            foreach (var relay in relays.Take(Share(relays.Length, left))) _ = relay.SendAwayAsync(Elsewhere);
             await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false);
         }
         _phase = "drained";
     }
 
-    /// <summary>How many of so many sessions go in one of the turns that are left: all in the last, and in those after it.</summary>
-    internal static int Share(int sessions, int turnsLeft) => turnsLeft <= 1 ? sessions : (sessions + turnsLeft - 1) / turnsLeft;
+    /// <summary>How many of so many go in one of the turns that are left: all in the last, and in those after it.</summary>
+    internal static int Share(int left, int turnsLeft) => turnsLeft <= 1 ? left : (left + turnsLeft - 1) / turnsLeft;
 
     private bool IsEmpty => node.Sessions.Count == 0 && node.Links.Relays.Count.Out == 0 && Volatile.Read(ref _ending) == 0;
 

@@ -62,6 +62,19 @@ internal sealed class GatewayRelay : IStreamRelay
         await _writing.WaitAsync(CloseLimit, _node.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    /// <summary>This node wants the client to come in elsewhere: its session waits for it at the owner.</summary>
+    public async Task SendAwayAsync(StreamClosing closing)
+    {
+        await EndAsync(cleanly: false, null).ConfigureAwait(false);
+        try
+        {
+            closing.WriteTo(_channel);
+            await _channel.FlushAsync(CancellationToken.None).AsTask().WaitAsync(CloseLimit, _node.Time).ConfigureAwait(false);
+        }
+        catch (Exception) { /* the connection is going anyway */ }
+        _channel.Close();
+    }
+
     /// <summary>Something has come from the owner. Never blocks.</summary>
     public void Take(LinkKind kind, ReadOnlyMemory<byte> payload)
     {

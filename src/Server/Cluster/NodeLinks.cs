@@ -62,6 +62,17 @@ internal sealed class NodeLinks
         foreach (var node in _others) To(node).Post(item);
     }
 
+    /// <summary>
+    /// Asks every other node something by name (<see cref="Node.Questions"/>); who does not answer in time is left out.
+    /// </summary>
+    public async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAllAsync(string question, byte[] payload, TimeSpan limit)
+    {
+        AskItem[] items = [.. _others.Select(_ => new AskItem(question, payload))];
+        foreach (var (item, other) in items.Zip(_others)) To(other).Post(item);
+        await Task.WhenAll(items.Select(i => i.Done)).WaitAsync(limit, _node.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return [.. items.Where(i => i.Done.IsCompletedSuccessfully).Select(i => i.Answer).OfType<ReadOnlyMemory<byte>>()];
+    }
+
     /// <summary>The membership has changed: these are alive now, those are dead for good.</summary>
     public void Changed(ImmutableArray<SiloAddress> alive, IReadOnlyCollection<SiloAddress> dead)
     {
@@ -119,6 +130,30 @@ internal sealed class NodeLinks
         {
             _node.Log.BatchUnreadable(from.ToString(), error);
         }
+    }
+
+    /// <summary>A question to a node.</summary>
+    private sealed class AskItem(string question, byte[] payload) : LinkItem
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public override LinkKind Kind => LinkKind.Ask;
+        public override bool IsAnswered => true;
+        public Task Done => _done.Task;
+        public ReadOnlyMemory<byte>? Answer { get; private set; }
+
+        public override void Write(LinkWriter to)
+        {
+            to.Text(question);
+            to.Bytes(payload);
+        }
+
+        public override void Answered(LinkStatus status, ReadOnlyMemory<byte> answer)
+        {
+            if (status == LinkStatus.Done) Answer = answer;
+            _done.TrySetResult();
+        }
+
+        public override void Broken() => _done.TrySetResult();
     }
 
     /// <summary>How far a node's batches have come.</summary>

@@ -46,11 +46,8 @@ internal sealed class Relays(Node node, NodeLinks links)
         return null;
     }
 
-    /// <summary>This node drains: so many of the devices that come in here are told to come back, and meet another gateway.</summary>
-    public void SendAway(int count)
-    {
-        foreach (var relay in _gateways.Values.Take(count)) relay.OwnerLost();
-    }
+    /// <summary>The devices that are connected here and have their session elsewhere.</summary>
+    public ICollection<GatewayRelay> Gateways => _gateways.Values;
 
     internal void Remove(GatewayRelay relay) => _gateways.TryRemove(relay.Id, out _);
 

@@ -55,6 +55,8 @@ internal static class SiloSetup
 #pragma warning disable ORLEANSEXP003 // it keeps what survivors hold when a node dies; safety does not hang on it (decision 6)
         silo.AddDistributedGrainDirectory();
 #pragma warning restore ORLEANSEXP003
+        // Its lease keeps a dead node's share of the directory closed for so long; what it protects from, the claim of the log does too.
+        silo.Configure<GrainDirectoryOptions>(o => o.RangeLeaseDuration = TimeSpan.Zero);
     }
 
     /// <summary>A port that is free now; two servers on one machine must not collide on Orleans' fixed ones.</summary>

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Security;
 using Indaba.Server.Streams;
+using Indaba.Xmpp.Sasl;
 using Indaba.Xmpp.Xml;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Indaba.Server.Gateway;
@@ -18,12 +20,14 @@ internal sealed class TcpHandler(Node node, Certificates certificates, Connectio
         if (!counts.TryEnter(address)) return; // closing is the answer: telling each of a flood costs more
         try
         {
-            var direct = connection.Features.Get<ISslStreamFeature>() is { } tls ? new TlsSession(null, TlsSession.BindingsOf(tls.SslStream, certificates.Current.Leaf)) : null;
+            var direct = connection.Features.Get<ISslStreamFeature>() is { } tls ? new TlsSession(null, TlsSession.BindingsOf(tls.SslStream, certificates.Current.Leaf))
+                : connection.Features.Get<ITlsConnectionFeature>() is BalancerTls ? new TlsSession(null, ChannelBindings.None) // bound to the balancer's end, which is not ours
+                : null;
             var limits = node.Options.Limits;
             await using var channel = new TcpChannel(connection.Transport, remote,
                 new XmppReaderLimits(limits.MaxStanzaBytesUnauthenticated, limits.MaxDepth, MaxElements: limits.MaxElementsUnauthenticated),
                 direct, direct is null ? StartTlsAsync : null, connection.Abort);
-            await new ClientStream(node, channel).RunAsync(node.StopToken).ConfigureAwait(false);
+            await new ClientStream(node, channel, connection.Features.Get<AdmissionTicket>()).RunAsync(node.StopToken, connection.ConnectionClosed).ConfigureAwait(false);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Indaba.Server.Streams;
 using Indaba.Xmpp.Xml;
@@ -23,6 +24,13 @@ internal static class WebSocketEndpoint
             await context.Response.WriteAsync("A WebSocket of the subprotocol xmpp is expected here (RFC 7395).").ConfigureAwait(false);
             return;
         }
+        if (node.IsLeaving || node.Admission.IsFull)
+        {
+            // A balancer asks another node, whatever its cookie says; a browser's script sees only that it failed.
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            context.Response.Headers.RetryAfter = node.Admission.ComeBackSeconds().ToString(CultureInfo.InvariantCulture);
+            return;
+        }
         var address = context.Connection.RemoteIpAddress;
         if (address is { IsIPv4MappedToIPv6: true }) address = address.MapToIPv4();
         if (!counts.TryEnter(address))
@@ -38,7 +46,7 @@ internal static class WebSocketEndpoint
             var channel = new WebSocketChannel(socket, remote, context.Request.IsHttps,
                 new XmppReaderLimits(limits.MaxStanzaBytesUnauthenticated, limits.MaxDepth, MaxElements: limits.MaxElementsUnauthenticated),
                 context.Abort);
-            await new ClientStream(node, channel).RunAsync(node.StopToken).ConfigureAwait(false);
+            await new ClientStream(node, channel).RunAsync(node.StopToken, context.RequestAborted).ConfigureAwait(false);
         }
         finally
         {

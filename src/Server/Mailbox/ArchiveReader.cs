@@ -6,10 +6,12 @@ namespace Indaba.Server.Mailbox;
 /// Answers XEP-0313 queries. Numbers, peer, times and the archive flag are decided in the indexes; only a resource in <c>with</c> needs the
 /// rows themselves, so such a search goes on in slices, between which others get the connection.
 /// </summary>
-internal sealed class ArchiveReader(Database database, LogTail tail)
+internal sealed class ArchiveReader(SqliteDatabase database, LogTail tail)
 {
     /// <summary>Counting stops here: beyond, a number would tell a client no more than "many".</summary>
     public const int MaxCount = 10_000;
+    /// <summary>The same, for a search for a resource.</summary>
+    public const int MaxCountOfResource = SliceRows;
     /// <summary>Rows looked at in a slice of a search for a resource: some ten milliseconds.</summary>
     private const int SliceRows = 4096;
 
@@ -35,7 +37,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
 
         var (keys, complete) = await SearchAsync(filter, resource, query.Limit, query.FromEnd, cancel);
         if (keys.Count == 0) return new ArchivePage([], complete, count);
-        var (entries, all) = await database.ReadAsync((keys, query.MaxBytes), static (connection, page) => (LogReader.Fetch(connection, page.keys, page.MaxBytes, out var all), all), cancel);
+        var (entries, all) = await database.ReadRawAsync((keys, query.MaxBytes), static (connection, page) => (LogReader.Fetch(connection, page.keys, page.MaxBytes, out var all), all), cancel);
         complete &= all;
         if (query.FromEnd) entries.Reverse();
         return new ArchivePage(entries, complete, count);
@@ -76,7 +78,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
         while (true)
         {
             var slice = await SelectAsync(filter, SliceRows, fromEnd, cancel);
-            await database.ReadAsync((slice, keys, jid, resource, limit), static (connection, search) =>
+            await database.ReadRawAsync((slice, keys, jid, resource, limit), static (connection, search) =>
             {
                 foreach (var key in search.slice)
                     if (search.keys.Count <= search.limit && LogReader.IsWith(connection, key.Pos, search.jid, search.resource)) search.keys.Add(key);
@@ -96,7 +98,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
     {
         var late = new List<IndexEntry>();
         var boundary = tail.Find(filter.Account)?.Select(filter, limit, fromEnd, late) ?? long.MaxValue;
-        return database.ReadAsync((filter, limit, fromEnd, late, boundary, tail.ClockStep), static (connection, search) =>
+        return database.ReadRawAsync((filter, limit, fromEnd, late, boundary, tail.ClockStep), static (connection, search) =>
         {
             var (filter, limit, fromEnd, late, boundary, step) = search;
             if (fromEnd)
@@ -121,7 +123,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
         }
         var late = new List<IndexEntry>();
         var boundary = tail.Find(filter.Account)?.Select(filter, MaxCount + 1, false, late) ?? long.MaxValue;
-        var count = late.Count + await database.ReadAsync((filter, boundary, tail.ClockStep), static (connection, search) =>
+        var count = late.Count + await database.ReadRawAsync((filter, boundary, tail.ClockStep), static (connection, search) =>
             LogReader.CountIndexed(connection, Narrow(connection, search.filter, search.boundary, search.ClockStep), search.boundary, MaxCount + 1), cancel);
         return count <= MaxCount ? count : null;
     }
@@ -140,7 +142,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
             matched++;
             if (!inPage || !complete) continue;
             complete = entries.Count < query.Limit;
-            if (!complete || await database.ReadAsync(keys[0].Pos, LogReader.Fetch, cancel) is not { } entry) continue;
+            if (!complete || await database.ReadRawAsync(keys[0].Pos, LogReader.Fetch, cancel) is not { } entry) continue;
             bytes += entry.Stanza.Length;
             complete = bytes <= query.MaxBytes || entries.Count == 0;
             if (complete) entries.Add(entry);
@@ -153,7 +155,7 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
     /// Turns times into numbers. An entry from a clock that was set back lies later in the log than its time says, but
     /// never by more than the greatest such step.
     /// </summary>
-    private static LogFilter Narrow(StoreConnection connection, LogFilter filter, long boundary, long step)
+    private static LogFilter Narrow(SqliteStoreConnection connection, LogFilter filter, long boundary, long step)
     {
         if (filter.Start > long.MinValue)
             filter = filter with { From = Math.Max(filter.From, LogReader.FirstSeqAt(connection, filter.Account, filter.Start, boundary)) };
@@ -165,7 +167,8 @@ internal sealed class ArchiveReader(Database database, LogTail tail)
         return filter;
     }
 
-    private static (string? Peer, string? Resource) Split(string? with)
+    /// <summary>Takes the address of a query apart.</summary>
+    public static (string? Peer, string? Resource) Split(string? with)
     {
         var slash = with?.IndexOf('/', StringComparison.Ordinal) ?? -1;
         return slash < 0 ? (with, null) : (with![..slash], with[(slash + 1)..]);

@@ -7,14 +7,13 @@ namespace Indaba.Server.Mailbox;
 internal sealed record Conversation(string Peer, long DeliveredSeq, long DeliveredAt, long DisplayedSeq, long DisplayedAt);
 
 /// <summary>The ticks of one-to-one conversations. They never move back.</summary>
-internal sealed class Conversations : IBatchPart
+internal sealed class Conversations
 {
     private readonly Database _database;
-    private readonly Lock _gate = new();
-    private Dictionary<(long Account, string Peer), Ticks> _moved = [], _writing = [];
-    private bool _wrote;
+    private readonly Action<int> _moved;
+    private readonly Part[] _parts;
 
-    private record struct Ticks(long DeliveredSeq, long DeliveredAt, long DisplayedSeq, long DisplayedAt)
+    internal record struct Ticks(long DeliveredSeq, long DeliveredAt, long DisplayedSeq, long DisplayedAt)
     {
         /// <summary>The later of both, tick by tick; the time belongs to the number.</summary>
         public void Merge(in Ticks other)
@@ -24,7 +23,21 @@ internal sealed class Conversations : IBatchPart
         }
     }
 
-    internal Conversations(Database database) => _database = database;
+    /// <summary>Those whose accounts share a writer.</summary>
+    private sealed class Part
+    {
+        public readonly Lock Gate = new();
+        public Dictionary<(long Account, string Peer), Ticks> Moved = [], Writing = [];
+    }
+
+    /// <param name="parts">Writers; an account's is its id modulo this.</param>
+    /// <param name="moved">Called with the number of a part when something waits in it again.</param>
+    internal Conversations(Database database, int parts, Action<int> moved)
+    {
+        (_database, _moved) = (database, moved);
+        _parts = new Part[parts];
+        for (var i = 0; i < parts; i++) _parts[i] = new Part();
+    }
 
     /// <summary>
     /// The peer has received everything up to a number. Thread-safe, never blocks; written with the next commit batch, so it is
@@ -51,74 +64,65 @@ internal sealed class Conversations : IBatchPart
             "SELECT peer, delivered_seq, delivered_at, displayed_seq, displayed_at FROM conversation WHERE account = @account AND peer > @after ORDER BY peer LIMIT @limit",
             Read, ("account", page.account), ("after", page.after ?? ""), ("limit", page.limit)), cancel);
 
-    bool IBatchPart.Wants(Moment moment)
+    // --- for the writers ---
+
+    internal bool Any(int part)
     {
-        lock (_gate) return _moved.Count > 0;
+        lock (_parts[part].Gate) return _parts[part].Moved.Count > 0;
     }
 
-    void IBatchPart.Write(StoreConnection connection, Moment moment)
+    /// <summary>
+    /// Takes what waits, to be written; ended by <see cref="Written"/> or <see cref="Undone"/>. Take the appends of the batch before: then
+    /// every tick moved before one of them was enqueued is among these.
+    /// </summary>
+    internal IReadOnlyDictionary<(long Account, string Peer), Ticks> Take(int part)
     {
-        lock (_gate) (_moved, _writing) = (_writing, _moved);
-        _wrote = true;
-        var upsert = connection.Prepare("""
-            INSERT INTO conversation (account, peer, delivered_seq, delivered_at, displayed_seq, displayed_at) VALUES (?,?,?,?,?,?)
-            ON CONFLICT (account, peer) DO UPDATE SET
-                delivered_at = CASE WHEN excluded.delivered_seq > delivered_seq THEN excluded.delivered_at ELSE delivered_at END,
-                delivered_seq = max(delivered_seq, excluded.delivered_seq),
-                displayed_at = CASE WHEN excluded.displayed_seq > displayed_seq THEN excluded.displayed_at ELSE displayed_at END,
-                displayed_seq = max(displayed_seq, excluded.displayed_seq)
-            """);
-        try
+        var p = _parts[part];
+        lock (p.Gate) (p.Moved, p.Writing) = (p.Writing, p.Moved);
+        return p.Writing;
+    }
+
+    internal void Written(int part)
+    {
+        var p = _parts[part];
+        lock (p.Gate) p.Writing.Clear();
+    }
+
+    internal void Undone(int part)
+    {
+        var p = _parts[part];
+        lock (p.Gate)
         {
-            foreach (var ((account, peer), ticks) in _writing)
-            {
-                upsert.Bind(1, account).Bind(2, peer).Bind(3, ticks.DeliveredSeq).Bind(4, ticks.DeliveredAt).Bind(5, ticks.DisplayedSeq).Bind(6, ticks.DisplayedAt).Step();
-                upsert.Reset();
-            }
-        }
-        finally
-        {
-            upsert.Reset();
+            foreach (var (key, ticks) in p.Writing) Add(p.Moved, key, ticks);
+            p.Writing.Clear();
         }
     }
 
-    void IBatchPart.Committed()
-    {
-        if (!_wrote) return;
-        _wrote = false;
-        lock (_gate) _writing.Clear();
-    }
-
-    void IBatchPart.RolledBack()
-    {
-        if (!_wrote) return;
-        _wrote = false;
-        lock (_gate)
-        {
-            foreach (var (key, ticks) in _writing) Add(key, ticks);
-            _writing.Clear();
-        }
-    }
+    private int PartOf(long account) => (int)((ulong)account % (ulong)_parts.Length);
 
     private void Move(long account, string peer, in Ticks ticks)
     {
+        var number = PartOf(account);
+        var part = _parts[number];
         bool first;
-        lock (_gate)
+        lock (part.Gate)
         {
-            first = _moved.Count == 0;
-            Add((account, peer), ticks);
+            first = part.Moved.Count == 0;
+            Add(part.Moved, (account, peer), ticks);
         }
-        if (first) _database.Writer.Wake();
+        if (first) _moved(number);
     }
 
-    private void Add((long, string) key, in Ticks ticks) => CollectionsMarshal.GetValueRefOrAddDefault(_moved, key, out _).Merge(ticks);
+    private static void Add(Dictionary<(long, string), Ticks> moved, (long, string) key, in Ticks ticks) =>
+        CollectionsMarshal.GetValueRefOrAddDefault(moved, key, out _).Merge(ticks);
 
     private Ticks Unwritten(long account, string peer)
     {
-        lock (_gate)
+        var part = _parts[PartOf(account)];
+        lock (part.Gate)
         {
-            var ticks = _writing.GetValueOrDefault((account, peer));
-            if (_moved.TryGetValue((account, peer), out var moved)) ticks.Merge(moved);
+            var ticks = part.Writing.GetValueOrDefault((account, peer));
+            if (part.Moved.TryGetValue((account, peer), out var moved)) ticks.Merge(moved);
             return ticks;
         }
     }

@@ -1,5 +1,5 @@
+using System.Data.Common;
 using Indaba.Server.Storage;
-using SQLitePCL;
 
 namespace Indaba.Server.Mailbox;
 
@@ -7,7 +7,7 @@ namespace Indaba.Server.Mailbox;
 internal sealed record Cursor(string Device, string Resource, long AckedSeq, long At);
 
 /// <summary>The cursors of devices on the log. They never move back.</summary>
-internal sealed class Cursors : IBatchPart
+internal sealed class Cursors
 {
     /// <summary>Cursors kept for an account (a client can invent devices without end); the longest unmoved make room.</summary>
     public const int MaxPerAccount = 128;
@@ -15,46 +15,32 @@ internal sealed class Cursors : IBatchPart
     /// <summary>
     /// How long moves gather: a busy device acks many times in it and costs one row. Longer would only send more again after a crash.
     /// </summary>
-    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(200);
-    /// <summary>Rows in one batch: at most some two milliseconds for those whose commit carries them.</summary>
-    private const int RowsPerBatch = 512;
-
+    internal static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(200);
     private readonly Database _database;
+    private readonly Action _wake;
+    private readonly Func<CancellationToken, Task> _flush;
     private readonly ITimer _timer;
     private readonly Lock _gate = new();
     private readonly Queue<(long Account, long Since)> _order = new();   // by age
     private readonly Dictionary<long, List<Moved>> _moved = [];
     private readonly Dictionary<long, List<Moved>> _writing = [];         // in the open transaction
     private volatile bool _due;
-    private bool _flush;                                                 // the writer's
 
-    private record struct Moved(string Device, string Resource, long Seq, long At);
+    internal record struct Moved(string Device, string Resource, long Seq, long At);
 
-    internal Cursors(Database database)
+    /// <param name="wake">Called when moves are due.</param>
+    /// <param name="flush">Writes all that was moved before.</param>
+    internal Cursors(Database database, Action wake, Func<CancellationToken, Task> flush)
     {
-        _database = database;
+        (_database, _wake, _flush) = (database, wake, flush);
         _timer = database.Time.CreateTimer(static state => ((Cursors)state!).FallDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>All cursors of an account, moves that are not yet on disk included.</summary>
     public async Task<IReadOnlyList<Cursor>> LoadAsync(long account, CancellationToken cancel = default)
     {
-        var moves = new List<Moved>(); // looked at before the read: what leaves memory later is in the database by then
-        lock (_gate)
-        {
-            if (_writing.TryGetValue(account, out var writing)) moves.AddRange(writing);
-            if (_moved.TryGetValue(account, out var moved)) moves.AddRange(moved);
-        }
-        var cursors = await _database.ReadAsync(account, static (connection, account) => connection.Rows(
-            "SELECT device, resource, acked_seq, at FROM cursor WHERE account = @account",
-            static row => new Cursor(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3)), ("account", account)), cancel);
-        foreach (var move in moves)
-        {
-            var known = cursors.FindIndex(cursor => cursor.Device == move.Device && cursor.Resource == move.Resource);
-            if (known < 0) cursors.Add(new Cursor(move.Device, move.Resource, move.Seq, move.At));
-            else if (cursors[known].AckedSeq < move.Seq) cursors[known] = cursors[known] with { AckedSeq = move.Seq, At = move.At };
-        }
-        return cursors;
+        var moves = Unwritten(account);
+        return Merge(await _database.ReadAsync(account, static (connection, account) => connection.Rows(Select, Read, ("account", account)), cancel), moves);
     }
 
     /// <summary>
@@ -71,50 +57,83 @@ internal sealed class Cursors : IBatchPart
     }
 
     /// <summary>Forgets a cursor; false when there was none.</summary>
-    public Task<bool> RemoveAsync(long account, string device, string resource, CancellationToken cancel = default)
+    public async Task<bool> RemoveAsync(long account, string device, string resource, CancellationToken cancel = default)
     {
-        var unwritten = false;
+        bool unwritten = false, writing;
         lock (_gate)
         {
             if (_moved.TryGetValue(account, out var moves)) unwritten = moves.RemoveAll(move => move.Device == device && move.Resource == resource) > 0;
+            writing = _writing.ContainsKey(account);
         }
-        return _database.WriteAsync(connection => connection.Run(
+        if (writing) await FlushAsync(cancel); // or it would come back with what is being written
+        return await _database.WriteAsync(connection => connection.Run(
             "DELETE FROM cursor WHERE account = @account AND device = @device AND resource = @resource",
             ("account", account), ("device", device), ("resource", resource)) > 0 || unwritten, cancel);
     }
 
-    /// <summary>Completes when all moves made before are on disk.</summary>
-    public Task FlushAsync(CancellationToken cancel = default) =>
-        _database.WriteAsync(_ => _flush = true, cancel); // the parts of a batch are written after its jobs, in the same transaction
+    /// <summary>Completes when all moves made before are on disk, and ticks and resumptions too.</summary>
+    public Task FlushAsync(CancellationToken cancel = default) => _flush(cancel);
 
-    bool IBatchPart.Wants(Moment moment)
+    /// <summary>For a reader of the database: the cursors of one account.</summary>
+    internal const string Select = "SELECT device, resource, acked_seq, at FROM cursor WHERE account = @account";
+
+    internal static Cursor Read(DbDataReader row) => new(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3));
+
+    /// <summary>Moves that are not on disk. Look before reading: what leaves memory later is in the database by then.</summary>
+    internal List<Moved> Unwritten(long account)
     {
-        if (!_due && !_flush && moment != Moment.Closing) return false;
-        lock (_gate) return _order.Count > 0;
+        var moves = new List<Moved>();
+        lock (_gate)
+        {
+            if (_writing.TryGetValue(account, out var writing)) moves.AddRange(writing);
+            if (_moved.TryGetValue(account, out var moved)) moves.AddRange(moved);
+        }
+        return moves;
     }
 
-    void IBatchPart.Write(StoreConnection connection, Moment moment)
+    /// <summary>What was read, with moves that may not have been in it.</summary>
+    internal static List<Cursor> Merge(List<Cursor> cursors, List<Moved> moves)
     {
-        var all = _flush || moment == Moment.Closing;
+        foreach (var move in moves)
+        {
+            var known = cursors.FindIndex(cursor => cursor.Device == move.Device && cursor.Resource == move.Resource);
+            if (known < 0) cursors.Add(new Cursor(move.Device, move.Resource, move.Seq, move.At));
+            else if (cursors[known].AckedSeq < move.Seq) cursors[known] = cursors[known] with { AckedSeq = move.Seq, At = move.At };
+        }
+        return cursors;
+    }
+
+    // --- for the one that writes them ---
+
+    /// <summary>Whether moves have waited for their time.</summary>
+    internal bool Due => _due;
+
+    internal bool Any
+    {
+        get { lock (_gate) return _order.Count > 0; }
+    }
+
+    /// <summary>Takes what is due (or all) by account, to be written; ended by <see cref="Written"/> or <see cref="Undone"/>.</summary>
+    internal IReadOnlyDictionary<long, List<Moved>> Take(bool all, int rowsAtMost)
+    {
         lock (_gate)
         {
             var rows = 0;
             while (_order.TryPeek(out var next))
             {
-                if (!all && (rows >= RowsPerBatch || _database.Time.GetElapsedTime(next.Since) < Gather)) break;
+                if (!all && _database.Time.GetElapsedTime(next.Since) < Gather || rows >= rowsAtMost) break;
                 _order.Dequeue();
                 if (!_moved.Remove(next.Account, out var moves) || moves.Count == 0) continue;
                 _writing.Add(next.Account, moves);
                 rows += moves.Count;
             }
         }
-        foreach (var (account, moves) in _writing)
-            foreach (var move in moves) Write(connection, account, move);
+        return _writing;
     }
 
-    void IBatchPart.Committed()
+    /// <summary>What was taken is on disk.</summary>
+    internal void Written()
     {
-        if (_writing.Count == 0 && !_due && !_flush) return;
         lock (_gate)
         {
             _writing.Clear();
@@ -122,9 +141,9 @@ internal sealed class Cursors : IBatchPart
         }
     }
 
-    void IBatchPart.RolledBack()
+    /// <summary>What was taken is not on disk.</summary>
+    internal void Undone()
     {
-        if (_writing.Count == 0) return;
         lock (_gate)
         {
             foreach (var (account, moves) in _writing)
@@ -154,7 +173,6 @@ internal sealed class Cursors : IBatchPart
     /// <summary>Sets the timer by the oldest move that is left.</summary>
     private void Rearm()
     {
-        _flush = false;
         if (!_order.TryPeek(out var next))
         {
             _due = false;
@@ -168,27 +186,6 @@ internal sealed class Cursors : IBatchPart
     private void FallDue()
     {
         _due = true;
-        _database.Writer.Wake();
-    }
-
-    private static void Write(StoreConnection connection, long account, in Moved move)
-    {
-        var update = connection.Prepare("UPDATE cursor SET at = CASE WHEN acked_seq < ?4 THEN ?5 ELSE at END, acked_seq = max(acked_seq, ?4) WHERE account = ?1 AND device = ?2 AND resource = ?3");
-        update.Bind(1, account).Bind(2, move.Device).Bind(3, move.Resource).Bind(4, move.Seq).Bind(5, move.At);
-        try
-        {
-            update.Step();
-        }
-        finally
-        {
-            update.Reset();
-        }
-        if (raw.sqlite3_changes(connection.Handle) > 0) return;
-        connection.Run("INSERT INTO cursor (account, device, resource, acked_seq, at) VALUES (@account, @device, @resource, @seq, @at)",
-            ("account", account), ("device", move.Device), ("resource", move.Resource), ("seq", move.Seq), ("at", move.At));
-        connection.Run("""
-            DELETE FROM cursor WHERE account = @account AND (device, resource) IN
-                (SELECT device, resource FROM cursor WHERE account = @account ORDER BY at DESC, acked_seq DESC LIMIT @many OFFSET @keep)
-            """, ("account", account), ("many", (long)int.MaxValue), ("keep", (long)MaxPerAccount));
+        _wake();
     }
 }

@@ -68,7 +68,7 @@ internal sealed partial class LogIndexer : IBatchPart
         return moment == Moment.Idle || _tail.Count > MaxTail || _asked;
     }
 
-    public void Write(StoreConnection connection, Moment moment)
+    public void Write(SqliteStoreConnection connection, Moment moment)
     {
         var pass = _pass!;
         var started = _time.GetTimestamp();
@@ -213,7 +213,7 @@ internal static class LogState
     /// <summary>The furthest any entry lies behind an earlier one of its account, in milliseconds.</summary>
     public const string ClockStep = "clock_step";
 
-    public static long Get(StoreConnection connection, string name)
+    public static long Get(SqliteStoreConnection connection, string name)
     {
         var get = connection.Prepare("SELECT value FROM log_state WHERE name = ?").Bind(1, name);
         try
@@ -226,7 +226,7 @@ internal static class LogState
         }
     }
 
-    public static void Set(StoreConnection connection, string name, long value)
+    public static void Set(SqliteStoreConnection connection, string name, long value)
     {
         var set = connection.Prepare("INSERT INTO log_state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2").Bind(1, name).Bind(2, value);
         try

@@ -11,7 +11,7 @@ internal static class LogReader
     private const string Columns = "account, seq, direction, flags, peer, target, sender, device, origin_id, message_id, at, stanza";
 
     /// <summary>What is known of an account whose entries are all indexed (up to a position): its last number and highest time.</summary>
-    public static AccountTail ReadLast(StoreConnection connection, long account, long throughPos)
+    public static AccountTail ReadLast(SqliteStoreConnection connection, long account, long throughPos)
     {
         var tail = new AccountTail();
         var last = connection.Prepare("SELECT seq, at + lag FROM log_index WHERE account = ? AND pos <= ? ORDER BY seq DESC LIMIT 1").Bind(1, account).Bind(2, throughPos);
@@ -28,7 +28,7 @@ internal static class LogReader
     }
 
     /// <summary>The highest number that was ever trimmed away; numbers must go on above it, or old cursors would swallow new entries.</summary>
-    public static long ReadTrimmed(StoreConnection connection, long account)
+    public static long ReadTrimmed(SqliteStoreConnection connection, long account)
     {
         var trimmed = connection.Prepare("SELECT last_seq FROM log_trimmed WHERE account = ?").Bind(1, account);
         try
@@ -42,7 +42,7 @@ internal static class LogReader
     }
 
     /// <summary>Adds the positions of matching entries that lie below <paramref name="boundary"/> until there are <paramref name="limit"/>.</summary>
-    public static void SelectIndexed(StoreConnection connection, in LogFilter filter, long boundary, int limit, bool fromEnd, List<IndexEntry> into)
+    public static void SelectIndexed(SqliteStoreConnection connection, in LogFilter filter, long boundary, int limit, bool fromEnd, List<IndexEntry> into)
     {
         var to = Math.Min(filter.To, boundary == long.MaxValue ? long.MaxValue : boundary - 1);
         if (into.Count >= limit || filter.From > to) return;
@@ -66,7 +66,7 @@ internal static class LogReader
     }
 
     /// <summary>How many entries below the boundary match, counting no further than <paramref name="limit"/>.</summary>
-    public static long CountIndexed(StoreConnection connection, in LogFilter filter, long boundary, int limit)
+    public static long CountIndexed(SqliteStoreConnection connection, in LogFilter filter, long boundary, int limit)
     {
         var to = Math.Min(filter.To, boundary == long.MaxValue ? long.MaxValue : boundary - 1);
         if (filter.From > to) return 0;
@@ -88,7 +88,7 @@ internal static class LogReader
     /// The first number, below the boundary, up to which the account's clock had reached a time. At + lag never falls, so
     /// a few probes find it. <see cref="long.MaxValue"/> when no indexed entry is that late.
     /// </summary>
-    public static long FirstSeqAt(StoreConnection connection, long account, long time, long boundary)
+    public static long FirstSeqAt(SqliteStoreConnection connection, long account, long time, long boundary)
     {
         var upper = boundary == long.MaxValue ? long.MaxValue : boundary - 1;
         var probe = connection.Prepare("SELECT seq, at + lag FROM log_index WHERE account = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT 1").Bind(1, account);
@@ -115,7 +115,7 @@ internal static class LogReader
     }
 
     /// <summary>The row at a position, or null when it was trimmed away.</summary>
-    public static LogEntry? Fetch(StoreConnection connection, long pos)
+    public static LogEntry? Fetch(SqliteStoreConnection connection, long pos)
     {
         var row = connection.Prepare($"SELECT {Columns} FROM log WHERE pos = ?").Bind(1, pos);
         try
@@ -129,7 +129,7 @@ internal static class LogReader
     }
 
     /// <summary>The rows at positions, without those trimmed away.</summary>
-    public static List<LogEntry> Fetch(StoreConnection connection, List<IndexEntry> keys)
+    public static List<LogEntry> Fetch(SqliteStoreConnection connection, List<IndexEntry> keys)
     {
         var entries = new List<LogEntry>(keys.Count);
         foreach (var key in keys)
@@ -137,8 +137,8 @@ internal static class LogReader
         return entries;
     }
 
-    /// <summary>As <see cref="Fetch(StoreConnection, List{IndexEntry})"/>, up to the entry with which the stanzas would exceed <paramref name="maxBytes"/>; one is always read.</summary>
-    public static List<LogEntry> Fetch(StoreConnection connection, List<IndexEntry> keys, long maxBytes, out bool all)
+    /// <summary>As <see cref="Fetch(SqliteStoreConnection, List{IndexEntry})"/>, up to the entry with which the stanzas would exceed <paramref name="maxBytes"/>; one is always read.</summary>
+    public static List<LogEntry> Fetch(SqliteStoreConnection connection, List<IndexEntry> keys, long maxBytes, out bool all)
     {
         var entries = new List<LogEntry>(keys.Count);
         all = true;
@@ -156,7 +156,7 @@ internal static class LogReader
         return entries;
     }
 
-    public static TailKey? FetchKey(StoreConnection connection, long pos)
+    public static TailKey? FetchKey(SqliteStoreConnection connection, long pos)
     {
         var row = connection.Prepare("SELECT seq, direction, peer, device, origin_id, message_id FROM log WHERE pos = ?").Bind(1, pos);
         try
@@ -174,7 +174,7 @@ internal static class LogReader
     /// <summary>
     /// Whether the far end of an entry was a full JID: the sender of an incoming one, the address of an outgoing one.
     /// </summary>
-    public static bool IsWith(StoreConnection connection, long pos, string jid, string resource)
+    public static bool IsWith(SqliteStoreConnection connection, long pos, string jid, string resource)
     {
         var row = connection.Prepare("SELECT direction, sender, target FROM log WHERE pos = ?").Bind(1, pos);
         try

@@ -45,15 +45,15 @@ internal sealed class LogTail
     public void Begin(long lastPos, long clockStep) => (_lastPos, _clockStep) = (lastPos, clockStep);
 
     /// <summary>Takes an entry that is being written; it shows after <see cref="Commit"/>.</summary>
-    /// <exception cref="SequenceException">Its number is not above the account's last.</exception>
-    public void Stage(StoreConnection connection, LogEntry entry, long pos)
+    /// <exception cref="FencedException">Its number is not above the account's last.</exception>
+    public void Stage(SqliteStoreConnection connection, LogEntry entry, long pos)
     {
         if (!_accounts.TryGetValue(entry.Account, out var tail))
         {
             tail = LogReader.ReadLast(connection, entry.Account, long.MaxValue);
             _accounts[entry.Account] = tail;
         }
-        if (entry.Seq <= tail.LastSeq) throw new SequenceException(entry.Account, entry.Seq, tail.LastSeq);
+        if (entry.Seq <= tail.LastSeq) throw new FencedException(entry.Account, entry.Seq);
         var lag = Math.Max(0, tail.High - entry.At);
         _staged.Add((tail, new IndexEntry(entry.Account, entry.Seq, pos, Kind(entry), entry.At, lag, entry.Peer), tail.LastSeq, tail.High));
         tail.LastSeq = entry.Seq;
@@ -89,7 +89,7 @@ internal sealed class LogTail
     }
 
     /// <summary>Takes an entry found above the indexed part at start.</summary>
-    public void Recover(StoreConnection connection, IndexEntry entry, long indexedPos)
+    public void Recover(SqliteStoreConnection connection, IndexEntry entry, long indexedPos)
     {
         if (!_accounts.TryGetValue(entry.Account, out var tail))
         {

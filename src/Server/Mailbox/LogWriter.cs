@@ -10,8 +10,8 @@ internal sealed class LogWriter(LogTail tail) : IBatchPart
 
     private long _nextPos = tail.LastPos + 1;
 
-    /// <exception cref="SequenceException">Its number is not above the account's last.</exception>
-    public void Write(StoreConnection connection, LogEntry entry)
+    /// <exception cref="FencedException">Its number is not above the account's last.</exception>
+    public void Write(SqliteStoreConnection connection, LogEntry entry)
     {
         var pos = _nextPos++; // positions of failed entries stay unused
         tail.Stage(connection, entry, pos);
@@ -36,7 +36,7 @@ internal sealed class LogWriter(LogTail tail) : IBatchPart
 
     public bool Wants(Moment moment) => false;
 
-    public void Write(StoreConnection connection, Moment moment) { }
+    public void Write(SqliteStoreConnection connection, Moment moment) { }
 
     public void Committed() => tail.Commit();
 

@@ -3,7 +3,7 @@ using Indaba.Server.Storage;
 namespace Indaba.Server.Mailbox;
 
 /// <summary>Removes old entries, and those of deleted accounts, in slices that no commit has to wait long for.</summary>
-internal sealed class Retention(Database database, LogTail tail, LogIndexer indexer) : IDisposable
+internal sealed class Retention(SqliteDatabase database, LogTail tail, LogIndexer indexer) : IDisposable
 {
     private const int PurgeRows = 256;
     /// <summary>How long the log of a deleted account is looked at again: an append may have been on its way.</summary>
@@ -46,7 +46,7 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
         await _one.WaitAsync(cancel);
         try
         {
-            var accounts = await database.ReadAsync(0, static (connection, _) =>
+            var accounts = await database.ReadRawAsync(0, static (connection, _) =>
                 connection.Rows("SELECT account FROM log_purge", static row => row.GetInt64(0)), cancel);
             if (accounts.Count == 0) return 0;
             await indexer.IndexAllAsync().WaitAsync(cancel);
@@ -71,7 +71,7 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
 
     public void Dispose() => _one.Dispose();
 
-    private int PurgeSlice(StoreConnection connection, long account)
+    private int PurgeSlice(SqliteStoreConnection connection, long account)
     {
         var rows = Select(connection, "SELECT i.pos, i.account, i.seq, l.peer, i.kind, i.at FROM log_index i CROSS JOIN log l ON l.pos = i.pos WHERE i.account = ?1 LIMIT ?2", account, PurgeRows);
         foreach (var row in rows) Delete(connection, row);
@@ -81,19 +81,20 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
         connection.Run("DELETE FROM peer_index WHERE account = @account", ("account", account));
         connection.Run("DELETE FROM log_trimmed WHERE account = @account", ("account", account));
         connection.Run("DELETE FROM cursor WHERE account = @account", ("account", account));
+        connection.Run("DELETE FROM resumption WHERE account = @account", ("account", account));
         connection.Run("DELETE FROM conversation WHERE account = @account", ("account", account));
         connection.Run("DELETE FROM log_purge WHERE account = @account AND at < @before", ("account", account), ("before", (now - PurgeAgain).ToUnixTimeMilliseconds()));
         return 0;
     }
 
-    private (int Removed, long? Next) TrimAccount(StoreConnection connection, long account, long afterSeq, long olderThan, int maxRows, bool evenPending)
+    private (int Removed, long? Next) TrimAccount(SqliteStoreConnection connection, long account, long afterSeq, long olderThan, int maxRows, bool evenPending)
     {
         var rows = Select(connection, "SELECT i.pos, i.account, i.seq, l.peer, i.kind, i.at FROM log_index i CROSS JOIN log l ON l.pos = i.pos WHERE i.account = ?1 AND i.seq > ?3 ORDER BY i.seq LIMIT ?2", account, maxRows, afterSeq);
         var (removed, ended) = Trim(connection, rows, olderThan, tail.ClockStep, evenPending);
         return (removed, ended || rows.Count < maxRows ? null : rows[^1].Seq);
     }
 
-    private (int Removed, long? Next) TrimAll(StoreConnection connection, long afterPos, long olderThan, int maxRows, bool evenPending)
+    private (int Removed, long? Next) TrimAll(SqliteStoreConnection connection, long afterPos, long olderThan, int maxRows, bool evenPending)
     {
         var rows = Select(connection, "SELECT pos, account, seq, peer, flags | (direction << 3), at FROM log WHERE pos > ?1 AND pos <= ?3 ORDER BY pos LIMIT ?2",
             afterPos, maxRows, LogState.Get(connection, LogState.IndexedPos));
@@ -102,7 +103,7 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
     }
 
     /// <summary>Removes what may go; Ended when a row is so young that no later one can be old.</summary>
-    private static (int Removed, bool Ended) Trim(StoreConnection connection, List<Row> rows, long olderThan, long disorder, bool evenPending)
+    private static (int Removed, bool Ended) Trim(SqliteStoreConnection connection, List<Row> rows, long olderThan, long disorder, bool evenPending)
     {
         var acked = new Dictionary<long, long>();
         var last = new Dictionary<long, long>();
@@ -128,7 +129,7 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
 
     private static bool IsPending(in Row row) => (row.Kind & ((long)EntryFlags.Pending | LogTail.OutBit)) == (long)EntryFlags.Pending;
 
-    private static long HighestCursor(StoreConnection connection, long account, Dictionary<long, long> known)
+    private static long HighestCursor(SqliteStoreConnection connection, long account, Dictionary<long, long> known)
     {
         if (known.TryGetValue(account, out var seq)) return seq;
         seq = connection.Number("SELECT max(acked_seq) FROM cursor WHERE account = @account", ("account", account)) ?? 0;
@@ -136,7 +137,7 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
         return seq;
     }
 
-    private static List<Row> Select(StoreConnection connection, string sql, params ReadOnlySpan<long> arguments)
+    private static List<Row> Select(SqliteStoreConnection connection, string sql, params ReadOnlySpan<long> arguments)
     {
         var rows = new List<Row>();
         var select = connection.Prepare(sql);
@@ -153,7 +154,7 @@ internal sealed class Retention(Database database, LogTail tail, LogIndexer inde
         return rows;
     }
 
-    private static void Delete(StoreConnection connection, in Row row)
+    private static void Delete(SqliteStoreConnection connection, in Row row)
     {
         Step(connection.Prepare("DELETE FROM log WHERE pos = ?").Bind(1, row.Pos));
         Step(connection.Prepare("DELETE FROM log_index WHERE account = ? AND seq = ?").Bind(1, row.Account).Bind(2, row.Seq));

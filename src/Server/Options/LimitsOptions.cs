@@ -33,6 +33,18 @@ internal sealed record LimitsOptions
     /// <summary>Failed logins on one connection. Default 5: RFC 6120 section 6.4.5 asks for "at least 2" and no more than 5.</summary>
     [Bounds(2, 100)] public int LoginAttemptsPerConnection { get; init; } = 5;
 
+    /// <summary>
+    /// Logins that go on at a time, from the TLS handshake to the bound session. Default 128: at five round trips of 100 ms each
+    /// they are 250 a second, about what one core does with TLS; sessions that are bound keep the rest. For a reconnect storm.
+    /// </summary>
+    [Bounds(1, 100_000)] public int LoginsInFlight { get; init; } = 128;
+
+    /// <summary>
+    /// Logins that wait for their turn, in order; more are told in how many seconds to come back (<c>resource-constraint</c>,
+    /// or 503 with Retry-After). Default 2,000: their turn comes within 10 seconds, before clients give up.
+    /// </summary>
+    [Bounds(0, 1_000_000)] public int LoginQueue { get; init; } = 2_000;
+
     /// <summary>Sessions of one account, parked ones included. Default 20: ejabberd's shipped 10 is too few when each browser tab is one.</summary>
     [Bounds(1, 10_000)] public int SessionsPerAccount { get; init; } = 20;
 

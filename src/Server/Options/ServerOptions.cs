@@ -66,6 +66,8 @@ internal sealed record ServerOptions
 
     public ClusterOptions Cluster { get; init; } = new();
 
+    public ProxyProtocolOptions ProxyProtocol { get; init; } = new();
+
     public ContactOptions Contacts { get; init; } = new();
 }
 
@@ -207,6 +209,24 @@ internal sealed record DatabaseOptions
     /// node with the same database is a node of the same cluster. Default none: an SQLite file in the data folder, and one node.
     /// </summary>
     [Restart, Secret, OneNode] public string? PostgreSql { get; init; }
+
+    /// <summary>
+    /// Connections to PostgreSQL on which a node asks at the same time. Default 8: each holds a question for about a millisecond,
+    /// so these are some thousand a second, and six nodes with all their connections stay below PostgreSQL's own limit of 100. They are opened when needed.
+    /// </summary>
+    [Restart, OneNode, Bounds(1, 64)] public int ReadConnections { get; init; } = 8;
+
+    /// <summary>
+    /// Connections on which a node changes accounts, rosters and the like, and claims accounts. Default 4: such changes are rare, and the
+    /// more run side by side the more of them are in each other's way and run again.
+    /// </summary>
+    [Restart, OneNode, Bounds(1, 64)] public int JobConnections { get; init; } = 4;
+
+    /// <summary>
+    /// Writers of the log to PostgreSQL in a node, each with a connection. Default 2: measured 59,000 rows/s against 44,000 with one,
+    /// and each commit is shared by fewer rows the more there are.
+    /// </summary>
+    [Restart, OneNode, Bounds(1, 16)] public int LogWriters { get; init; } = 2;
 }
 
 /// <summary>This node among others (Orleans). Nodes are anonymous: whoever has the database is in.</summary>
@@ -220,6 +240,24 @@ internal sealed record ClusterOptions
 
     /// <summary>The address at which other nodes reach this one. Default loopback: a single node talks to nobody.</summary>
     [Restart, OneNode] public string Address { get; init; } = IPAddress.Loopback.ToString();
+
+    /// <summary>Port that answers HAProxy's agent-check with this node's load and state. Default off: a single node has no balancer.</summary>
+    [Restart, OneNode] public ListenPort AgentPort { get; init; } = ListenPort.Off;
+
+    /// <summary>Addresses for <see cref="AgentPort"/>. Default <c>localhost</c>: it tells how loaded the node is, which is nobody's business but the balancer's.</summary>
+    [Restart, OneNode] public IReadOnlyList<string> AgentBind { get; init; } = ["localhost"];
+
+    /// <summary>
+    /// Sessions at which this node counts as full for the balancer. Default 0: what its memory holds at 96 kB each (measured:
+    /// 58 kB with TLS; the rest is for bursts). It refuses none.
+    /// </summary>
+    [Bounds(0, 100_000_000)] public int Sessions { get; init; }
+
+    /// <summary>
+    /// Seconds without the database until the agent-check says <c>down</c>, at which the balancer cuts the node's sessions.
+    /// Default 10: longer than PostgreSQL takes to restart or fail over, for until then acks wait and nobody need reconnect.
+    /// </summary>
+    [Bounds(0, 3_600)] public int DatabaseSeconds { get; init; } = 10;
 
     /// <summary>
     /// Seconds between the moment that a node says that it drains and the first session it ends. Default 5: the balancer
@@ -238,6 +276,17 @@ internal sealed record ClusterOptions
     /// Default 3, so that the whole stop stays under 10; a node alone ends its sessions at once, there is no other place.
     /// </summary>
     [Bounds(0, 5)] public int StopSeconds { get; init; } = 3;
+}
+
+/// <summary>The PROXY protocol (version 2): a balancer says whose connection it forwards.</summary>
+internal sealed record ProxyProtocolOptions
+{
+    /// <summary>
+    /// Addresses or networks of balancers. Every connection from them, on all ports but the agent's, must begin with a
+    /// PROXY header, which is believed: client address, and whether TLS ended there. Default none: whoever is in this list
+    /// can pretend to be any address.
+    /// </summary>
+    [Restart] public IReadOnlyList<string> From { get; init; } = [];
 }
 
 /// <summary>Whom to write to about this server, published by XEP-0157. URIs such as <c>mailto:</c>, <c>xmpp:</c>, <c>https:</c>. None by default.</summary>

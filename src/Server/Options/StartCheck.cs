@@ -69,6 +69,7 @@ internal static class StartCheck
         {
             ("c2s.port", options.C2s.Port, options.Bind), ("tls.port", options.Tls.Port, options.Bind),
             ("http.port", options.Http.Port, options.Http.Bind), ("https.port", options.Https.Port, options.Bind),
+            ("cluster.agentPort", options.Cluster.AgentPort, options.Cluster.AgentBind),
         })
         {
             foreach (var endPoint in Listeners.EndPoints(bind, port))

@@ -31,13 +31,13 @@ internal static class Validation
 
     private static IEnumerable<string> CheckAddresses(ServerOptions options)
     {
-        foreach (var (key, list) in new[] { ("bind", options.Bind), ("http.bind", options.Http.Bind) })
+        foreach (var (key, list) in new[] { ("bind", options.Bind), ("http.bind", options.Http.Bind), ("cluster.agentBind", options.Cluster.AgentBind) })
         {
             if (list.Count == 0) yield return $"'{key}' is empty: nothing would listen (switch single ports off with \"off\")";
             foreach (var item in list.Where(i => i is not ("*" or "localhost") && !IPAddress.TryParse(i, out _)))
                 yield return $"'{key}' takes addresses such as 192.0.2.1 or ::1, or * for all of them, not '{item}'";
         }
-        foreach (var (key, list) in new[] { ("http.trustedProxies", options.Http.TrustedProxies), ("http.metricsFrom", options.Http.MetricsFrom) })
+        foreach (var (key, list) in new[] { ("http.trustedProxies", options.Http.TrustedProxies), ("proxyProtocol.from", options.ProxyProtocol.From), ("http.metricsFrom", options.Http.MetricsFrom) })
         {
             foreach (var item in list.Where(i => !IPAddress.TryParse(i, out _) && !IPNetwork.TryParse(i, out _)))
                 yield return $"'{key}' takes addresses or networks such as 10.0.0.0/8, not '{item}'";
@@ -51,7 +51,7 @@ internal static class Validation
         var ports = new (string Key, int Port)[]
         {
             ("c2s.port", options.C2s.Port.Number), ("tls.port", options.Tls.Port.Number), ("http.port", options.Http.Port.Number),
-            ("https.port", options.Https.Port.Number), ("cluster.siloPort", options.Cluster.SiloPort), ("cluster.gatewayPort", options.Cluster.GatewayPort),
+            ("https.port", options.Https.Port.Number), ("cluster.siloPort", options.Cluster.SiloPort), ("cluster.gatewayPort", options.Cluster.GatewayPort), ("cluster.agentPort", options.Cluster.AgentPort.Number),
         };
         foreach (var (key, port) in ports.Where(p => p.Port > 0))
         {

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using Microsoft.Data.Sqlite;
 
 namespace Indaba.Server.Storage;
 
@@ -29,6 +28,7 @@ internal sealed class AccountStore(Database database)
         "DELETE FROM credential WHERE account = @id", "DELETE FROM token WHERE account = @id", "DELETE FROM device WHERE account = @id",
         "DELETE FROM roster_item WHERE account = @id", "DELETE FROM roster WHERE account = @id", "DELETE FROM data WHERE account = @id",
         "DELETE FROM invitation WHERE created_by = @id", "DELETE FROM cursor WHERE account = @id", "DELETE FROM conversation WHERE account = @id",
+        "DELETE FROM resumption WHERE account = @id",
     ];
 
     /// <summary>The live account of an address, or null. Arguments are prepared (PRECIS) parts of a JID.</summary>
@@ -115,10 +115,10 @@ internal sealed class AccountStore(Database database)
         database.ReadAsync(0, static (connection, _) => connection.Number("SELECT count(*) FROM account WHERE deleted_at IS NULL") ?? 0, cancel);
 
     /// <summary>Whether an account lives; for jobs that must not write for one that was deleted meanwhile.</summary>
-    internal static bool IsLive(SqliteConnection connection, long id) =>
+    internal static bool IsLive(StoreConnection connection, long id) =>
         connection.Number("SELECT id FROM account WHERE id = @id AND deleted_at IS NULL", ("id", id)) is not null;
 
-    private AccountRow? Create(SqliteConnection connection, string local, string domain, Role role, IReadOnlyList<Credential> credentials, string? token)
+    private AccountRow? Create(StoreConnection connection, string local, string domain, Role role, IReadOnlyList<Credential> credentials, string? token)
     {
         if (InvitationStore.IsReserved(connection, local, token, database.Time.GetUtcNow())) return null;
         if (connection.Number("SELECT id FROM account WHERE local = @local AND domain = @domain AND deleted_at IS NULL", ("local", local), ("domain", domain)) is not null)
@@ -132,7 +132,7 @@ internal sealed class AccountStore(Database database)
         return connection.Row($"SELECT {Columns} FROM account WHERE id = @id", Read, ("id", id));
     }
 
-    private static void AddCredentials(SqliteConnection connection, long id, IReadOnlyList<Credential> credentials)
+    private static void AddCredentials(StoreConnection connection, long id, IReadOnlyList<Credential> credentials)
     {
         foreach (var credential in credentials)
             connection.Run("INSERT INTO credential (account, hash, salt, iterations, stored_key, server_key) VALUES (@id, @hash, @salt, @iterations, @stored, @server)",

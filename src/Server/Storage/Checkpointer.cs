@@ -7,7 +7,7 @@ namespace Indaba.Server.Storage;
 /// commit). The log can only start anew when all of it is moved and nobody has added to it, so the last few pages are
 /// moved by the writer between two batches.
 /// </summary>
-internal sealed partial class Checkpointer(StoreConnection connection, StorageMetrics metrics, TimeProvider time, ILogger log) : IAsyncDisposable
+internal sealed partial class Checkpointer(SqliteStoreConnection connection, StorageMetrics metrics, TimeProvider time, ILogger log) : IAsyncDisposable
 {
     /// <summary>
     /// Pages in the log that make it worth while: 64 MiB. A quarter of that cost twice the p99 at full load, for pages that
@@ -37,13 +37,13 @@ internal sealed partial class Checkpointer(StoreConnection connection, StorageMe
     }
 
     /// <summary>Moves the rest, on the writer thread between two transactions.</summary>
-    public void Finish(StoreConnection writer)
+    public void Finish(SqliteStoreConnection writer)
     {
         _finish = false;
         var started = time.GetTimestamp();
         try
         {
-            Dialect.Checkpoint(writer);
+            SqliteFile.Checkpoint(writer);
             metrics.Checkpoint(time.GetElapsedTime(started), onWriter: true);
         }
         catch (SqliteException error)
@@ -60,7 +60,7 @@ internal sealed partial class Checkpointer(StoreConnection connection, StorageMe
             var before = 0;
             for (var round = 0; round < Rounds && !_closing; round++)
             {
-                var (_, done) = Dialect.Checkpoint(connection);
+                var (_, done) = SqliteFile.Checkpoint(connection);
                 if (round > 0 && done - before < Few) break; // or a reader's snapshot holds it
                 before = done;
             }
@@ -77,7 +77,7 @@ internal sealed partial class Checkpointer(StoreConnection connection, StorageMe
     {
         _closing = true;
         await _running;
-        await connection.DisposeAsync();
+        connection.Dispose();
     }
 
     [LoggerMessage(720, LogLevel.Warning, "Moving the write-ahead log into the file failed; it is tried again later")]

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using Microsoft.Data.Sqlite;
 
 namespace Indaba.Server.Storage;
 
@@ -25,11 +24,11 @@ internal sealed class InvitationStore(Database database)
         && !IsReserved(connection, invitation.Local!, null, invitation.CreatedAt) && Create(connection, invitation), cancel);
 
     /// <summary>True when an open invitation keeps a name, other than the one with this token.</summary>
-    internal static bool IsReserved(SqliteConnection connection, string local, string? token, DateTimeOffset now) => connection.Number(
+    internal static bool IsReserved(StoreConnection connection, string local, string? token, DateTimeOffset now) => connection.Number(
         "SELECT 1 FROM invitation WHERE local = @local AND uses < max_uses AND expires_at > @now AND token <> @token LIMIT 1",
         ("local", local), ("now", now.ToUnixTimeMilliseconds()), ("token", token ?? "")) is not null;
 
-    private static bool Create(SqliteConnection connection, Invitation invitation) => connection.Run("""
+    private static bool Create(StoreConnection connection, Invitation invitation) => connection.Run("""
         INSERT INTO invitation (token, kind, created_by, created_at, expires_at, max_uses, uses, role, roster_jid, local)
         VALUES (@token, @kind, @creator, @created, @expires, @max, @uses, @role, @roster, @local) ON CONFLICT (token) DO NOTHING
         """,
@@ -64,10 +63,10 @@ internal sealed class InvitationStore(Database database)
         "DELETE FROM invitation WHERE token IN (SELECT token FROM invitation WHERE expires_at < @before ORDER BY expires_at LIMIT @limit)",
         ("before", before.ToUnixTimeMilliseconds()), ("limit", limit)), cancel);
 
-    internal static Invitation? Find(SqliteConnection connection, string token, DateTimeOffset now) => connection.Row(
+    internal static Invitation? Find(StoreConnection connection, string token, DateTimeOffset now) => connection.Row(
         $"SELECT {Columns} FROM invitation WHERE token = @token AND uses < max_uses AND expires_at > @now", Read, ("token", token), ("now", now.ToUnixTimeMilliseconds()));
 
-    internal static Invitation? TryUse(SqliteConnection connection, string token, DateTimeOffset now) => connection.Row(
+    internal static Invitation? TryUse(StoreConnection connection, string token, DateTimeOffset now) => connection.Row(
         $"UPDATE invitation SET uses = uses + 1 WHERE token = @token AND uses < max_uses AND expires_at > @now RETURNING {Columns}",
         Read, ("token", token), ("now", now.ToUnixTimeMilliseconds()));
 

@@ -1,6 +1,5 @@
 using System.Data.Common;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 
 namespace Indaba.Server.Storage;
 
@@ -85,14 +84,14 @@ internal sealed class RosterStore(Database database)
         "SELECT account FROM roster_item WHERE jid = @jid AND removed = 0 AND (subscription <> 0 OR ask <> 0 OR approved <> 0 OR pending_in IS NOT NULL)",
         static row => row.GetInt64(0), ("jid", jid)), cancel);
 
-    private static long NextVersion(SqliteConnection connection, long account)
+    private static long NextVersion(StoreConnection connection, long account)
     {
         if (!AccountStore.IsLive(connection, account)) throw new InvalidOperationException($"Account {account} is gone");
         return connection.Number("INSERT INTO roster (account, version) VALUES (@account, 1) ON CONFLICT (account) DO UPDATE SET version = roster.version + 1 RETURNING version", ("account", account))!.Value;
     }
 
     /// <summary>Drops the oldest tombstones beyond the bound and notes up to which version removals are no longer known.</summary>
-    private static void Forget(SqliteConnection connection, long account)
+    private static void Forget(StoreConnection connection, long account)
     {
         var newest = connection.Number("SELECT version FROM roster_item WHERE account = @account AND removed = 1 ORDER BY version DESC LIMIT 1 OFFSET @keep",
             ("account", account), ("keep", MaxTombstones));

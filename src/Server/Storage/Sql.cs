@@ -1,5 +1,4 @@
 using System.Data.Common;
-using Microsoft.Data.Sqlite;
 
 namespace Indaba.Server.Storage;
 
@@ -10,29 +9,35 @@ namespace Indaba.Server.Storage;
 internal static class Sql
 {
     /// <summary>All rows, mapped.</summary>
-    public static List<T> Rows<T>(this SqliteConnection connection, string sql, Func<DbDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> arguments)
+    public static List<T> Rows<T>(this StoreConnection connection, string sql, Func<DbDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> arguments)
     {
         var rows = new List<T>();
-        using var reader = Command(connection, sql, arguments).ExecuteReader();
+        using var reader = connection.Command(sql, arguments).ExecuteReader();
         while (reader.Read()) rows.Add(map(reader));
         return rows;
     }
 
     /// <summary>The first row, mapped, or null.</summary>
-    public static T? Row<T>(this SqliteConnection connection, string sql, Func<DbDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> arguments)
+    public static T? Row<T>(this StoreConnection connection, string sql, Func<DbDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> arguments)
         where T : class
     {
-        using var reader = Command(connection, sql, arguments).ExecuteReader();
+        using var reader = connection.Command(sql, arguments).ExecuteReader();
         return reader.Read() ? map(reader) : null;
     }
 
     /// <summary>The first column of the first row as a number, or null when there is no row or it is null.</summary>
-    public static long? Number(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> arguments) =>
-        Command(connection, sql, arguments).ExecuteScalar() as long?;
+    public static long? Number(this StoreConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> arguments) =>
+        connection.Command(sql, arguments).ExecuteScalar() switch
+        {
+            long number => number,
+            int number => number, // a literal of PostgreSQL
+            decimal number => (long)number, // its sum of long
+            _ => null,
+        };
 
     /// <summary>Runs a statement and returns how many rows it changed.</summary>
-    public static int Run(this SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> arguments) =>
-        Command(connection, sql, arguments).ExecuteNonQuery();
+    public static int Run(this StoreConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> arguments) =>
+        connection.Command(sql, arguments).ExecuteNonQuery();
 
     public static string? StringOrNull(this DbDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 
@@ -42,12 +47,4 @@ internal static class Sql
 
     /// <summary>A time kept as unix milliseconds.</summary>
     public static DateTimeOffset Time(this DbDataReader reader, int column) => DateTimeOffset.FromUnixTimeMilliseconds(reader.GetInt64(column));
-
-    private static SqliteCommand Command(SqliteConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> arguments)
-    {
-        var command = ((StoreConnection)connection).Command(sql);
-        command.Parameters.Clear();
-        foreach (var (name, value) in arguments) command.Parameters.AddWithValue(name, value ?? DBNull.Value);
-        return command;
-    }
 }

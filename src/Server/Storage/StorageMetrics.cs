@@ -8,7 +8,7 @@ internal sealed class StorageMetrics : IDisposable
     public const string MeterName = "Indaba.Storage";
 
     private readonly Meter _meter;
-    private readonly Counter<long> _commits, _rows, _failures;
+    private readonly Counter<long> _commits, _rows, _failures, _reconnects, _fenced, _jobRetries;
     private readonly Histogram<int> _batch;
     private readonly Histogram<double> _commit, _checkpoint;
     private static readonly KeyValuePair<string, object?> OnWriter = new("indaba.thread", "writer"), Beside = new("indaba.thread", "background");
@@ -19,6 +19,9 @@ internal sealed class StorageMetrics : IDisposable
         _commits = _meter.CreateCounter<long>("indaba.storage.commits", "{commit}", "Group commits that are on disk");
         _rows = _meter.CreateCounter<long>("indaba.storage.rows", "{row}", "Rows in those commits");
         _failures = _meter.CreateCounter<long>("indaba.storage.commit.failures", "{commit}", "Group commits that failed and were undone");
+        _reconnects = _meter.CreateCounter<long>("indaba.storage.reconnects", "{connection}", "Connections to PostgreSQL that were opened again after one broke");
+        _fenced = _meter.CreateCounter<long>("indaba.storage.fenced", "{row}", "Log entries refused because another node has claimed the account");
+        _jobRetries = _meter.CreateCounter<long>("indaba.storage.job.retries", "{job}", "Jobs run again because another one was in their way");
         _batch = _meter.CreateHistogram<int>("indaba.storage.batch.size", "{item}", "Appends and jobs in a group commit",
             advice: new() { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] });
         _commit = _meter.CreateHistogram("indaba.storage.commit.duration", "s", "A group commit from its begin to the disk",
@@ -50,6 +53,12 @@ internal sealed class StorageMetrics : IDisposable
         _batch.Record(items);
         _commit.Record(duration.TotalSeconds);
     }
+
+    public void Reconnected() => _reconnects.Add(1);
+
+    public void Fenced(int rows) => _fenced.Add(rows);
+
+    public void JobRetried() => _jobRetries.Add(1);
 
     public void Checkpoint(TimeSpan duration, bool onWriter) => _checkpoint.Record(duration.TotalSeconds, onWriter ? OnWriter : Beside);
 

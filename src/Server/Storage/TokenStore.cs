@@ -58,8 +58,8 @@ internal sealed class TokenStore(Database database)
         return database.WriteAsync(connection =>
         {
             var used = connection.Run("""
-                UPDATE token SET last_used_at = @now, last_count = coalesce(@count, last_count)
-                WHERE account = @account AND device = @device AND secret = @secret AND expires_at > @now AND (@count IS NULL OR last_count IS NULL OR last_count < @count)
+                UPDATE token SET last_used_at = @now, last_count = coalesce(CAST(@count AS BIGINT), last_count)
+                WHERE account = @account AND device = @device AND secret = @secret AND expires_at > @now AND (CAST(@count AS BIGINT) IS NULL OR last_count IS NULL OR last_count < @count)
                 """, ("account", token.Account), ("device", token.Device), ("secret", token.Secret), ("now", now.ToUnixTimeMilliseconds()), ("count", count)) > 0;
             if (!used) return false;
             // Seen by its secret, not by what the caller read: another login may have moved it meanwhile.

@@ -17,9 +17,9 @@ internal abstract class WriteItem
 
     /// <summary>
     /// Writes, on the writer thread inside the batch's transaction. An exception means that this item alone failed and has
-    /// undone what it wrote; a fault of the machine (<see cref="Dialect.IsFaultOfMachine"/>) fails the batch.
+    /// undone what it wrote; a fault of the machine (<see cref="SqliteFile.IsFaultOfMachine"/>) fails the batch.
     /// </summary>
-    internal abstract void Apply(StoreConnection connection);
+    internal abstract void Apply(SqliteStoreConnection connection);
 
     public abstract void Committed();
 
@@ -47,7 +47,7 @@ internal interface IBatchPart
     bool Wants(Moment moment);
 
     /// <summary>Writes, when <see cref="Wants"/> said so. An exception undoes this part only.</summary>
-    void Write(StoreConnection connection, Moment moment);
+    void Write(SqliteStoreConnection connection, Moment moment);
 
     /// <summary>The batch is committed, before anybody's completion is called. Called for every batch.</summary>
     void Committed();
@@ -57,7 +57,7 @@ internal interface IBatchPart
 }
 
 /// <summary>A job of <see cref="Database.WriteAsync"/>, in a savepoint of its own.</summary>
-internal sealed class WriteJob<T>(Func<StoreConnection, T> job, CancellationToken cancel) : WriteItem
+internal sealed class WriteJob<T>(Func<SqliteStoreConnection, T> job, CancellationToken cancel) : WriteItem
 {
     private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private T? _result;
@@ -66,7 +66,7 @@ internal sealed class WriteJob<T>(Func<StoreConnection, T> job, CancellationToke
 
     internal override int Rows => 8;
 
-    internal override void Apply(StoreConnection connection)
+    internal override void Apply(SqliteStoreConnection connection)
     {
         cancel.ThrowIfCancellationRequested();
         connection.Run("SAVEPOINT job");
@@ -77,7 +77,7 @@ internal sealed class WriteJob<T>(Func<StoreConnection, T> job, CancellationToke
         }
         catch (Exception)
         {
-            if (Dialect.InTransaction(connection))
+            if (SqliteFile.InTransaction(connection))
             {
                 connection.Run("ROLLBACK TO job");
                 connection.Run("RELEASE job");

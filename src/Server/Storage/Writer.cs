@@ -16,7 +16,7 @@ internal sealed partial class Writer
     /// <summary>How long parts are left alone after their commit failed, so that a full disk does not make the thread spin.</summary>
     private static readonly TimeSpan PartsPause = TimeSpan.FromSeconds(1);
 
-    private readonly StoreConnection _connection;
+    private readonly SqliteStoreConnection _connection;
     private readonly Checkpointer _checkpointer;
     private readonly Completions _completions;
     private readonly StorageMetrics _metrics;
@@ -35,7 +35,7 @@ internal sealed partial class Writer
     private volatile bool _partsPaused;
     private bool _durable = true;
 
-    public Writer(StoreConnection connection, Checkpointer checkpointer, Completions completions, StorageMetrics metrics, TimeProvider time, ILogger log)
+    public Writer(SqliteStoreConnection connection, Checkpointer checkpointer, Completions completions, StorageMetrics metrics, TimeProvider time, ILogger log)
     {
         (_connection, _checkpointer, _completions, _metrics, _time, _log) = (connection, checkpointer, completions, metrics, time, log);
         _partsTimer = time.CreateTimer(static state => ((Writer)state!).ResumeParts(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -163,7 +163,7 @@ internal sealed partial class Writer
                     item.Apply(_connection);
                     rows += item.Rows;
                 }
-                catch (Exception error) when (!Dialect.IsFaultOfMachine(error) && Dialect.InTransaction(_connection))
+                catch (Exception error) when (!SqliteFile.IsFaultOfMachine(error) && SqliteFile.InTransaction(_connection))
                 {
                     item.Error = error;
                 }
@@ -180,7 +180,7 @@ internal sealed partial class Writer
             for (var item = first; item is not null; item = item.Next) item.Error ??= error;
         }
         _metrics.Batch(items, rows, _time.GetElapsedTime(started), fault is not null);
-        _checkpointer.Written(Dialect.TakePagesWritten(_connection));
+        _checkpointer.Written(SqliteFile.TakePagesWritten(_connection));
         _completions.Add(first);
     }
 
@@ -196,7 +196,7 @@ internal sealed partial class Writer
             var allWell = JoinParts(moment);
             _connection.Run("COMMIT");
             foreach (var part in _parts) part.Committed();
-            _checkpointer.Written(Dialect.TakePagesWritten(_connection));
+            _checkpointer.Written(SqliteFile.TakePagesWritten(_connection));
             if (!allWell) PauseParts();
             return allWell;
         }
@@ -221,7 +221,7 @@ internal sealed partial class Writer
                 part.Write(_connection, moment);
                 _connection.Run("RELEASE part");
             }
-            catch (Exception error) when (!Dialect.IsFaultOfMachine(error) && Dialect.InTransaction(_connection))
+            catch (Exception error) when (!SqliteFile.IsFaultOfMachine(error) && SqliteFile.InTransaction(_connection))
             {
                 _connection.Run("ROLLBACK TO part");
                 _connection.Run("RELEASE part");
@@ -238,7 +238,7 @@ internal sealed partial class Writer
     {
         if (durable != _durable)
         {
-            Dialect.SetDurable(_connection, durable);
+            SqliteFile.SetDurable(_connection, durable);
             _durable = durable;
         }
         while (true)
@@ -248,7 +248,7 @@ internal sealed partial class Writer
                 _connection.Run("BEGIN IMMEDIATE");
                 return;
             }
-            catch (Microsoft.Data.Sqlite.SqliteException error) when (error.SqliteErrorCode == Dialect.Busy && !_closing)
+            catch (Microsoft.Data.Sqlite.SqliteException error) when (error.SqliteErrorCode == SqliteFile.Busy && !_closing)
             {
                 HeldByAnother();
             }
@@ -259,7 +259,7 @@ internal sealed partial class Writer
     {
         try
         {
-            if (Dialect.InTransaction(_connection)) _connection.Run("ROLLBACK");
+            if (SqliteFile.InTransaction(_connection)) _connection.Run("ROLLBACK");
         }
         catch (Exception error)
         {
@@ -283,7 +283,7 @@ internal sealed partial class Writer
     private sealed class SealedMark : WriteItem
     {
         internal override int Rows => 0;
-        internal override void Apply(StoreConnection connection) => throw new UnreachableException();
+        internal override void Apply(SqliteStoreConnection connection) => throw new UnreachableException();
         public override void Committed() => throw new UnreachableException();
         public override void Failed(Exception error) => throw new UnreachableException();
     }

@@ -135,7 +135,8 @@ internal sealed class Binding(Node node, ClientStream stream)
     {
         if (!Management.TryH(resume, out var h) || resume["previd"] is not { } id) return Management.Failed("bad-request", null);
         var session = node.Sessions.Find(id);
-        if (session is null || session.Account.Id != stream.Login!.Account.Id || !session.Resumable) return Management.Failed("item-not-found", null);
+        if (session is null) return Management.Failed("item-not-found", await HandledAsync(id).ConfigureAwait(false));
+        if (session.Account.Id != stream.Login!.Account.Id || !session.Resumable) return Management.Failed("item-not-found", null);
         if (!await session.PrepareResumeAsync().ConfigureAwait(false)) return Management.Failed("item-not-found", null);
         var handled = session.Inbox.Handled;
         var resumed = new Element("resumed", Ns.StreamManagement).With("h", handled.ToString(System.Globalization.CultureInfo.InvariantCulture)).With("previd", id);
@@ -154,6 +155,10 @@ internal sealed class Binding(Node node, ClientStream stream)
         }
         return Management.Failed("item-not-found", handled);
     }
+
+    /// <summary>How far a session had come that went with its node, if it was this account's.</summary>
+    private async Task<uint?> HandledAsync(string id) =>
+        await node.Mailbox.Resumptions.FindAsync(id).ConfigureAwait(false) is { } known && known.Account == stream.Login!.Account.Id ? known.Handled : null;
 
     /// <summary>Makes the session and enters it in the tables. An older one with the same resource or of the same installation ends (RFC 6120 section 7.7.2.2).</summary>
     private async ValueTask<Session> OpenAsync(Jid jid, DeviceKey device)

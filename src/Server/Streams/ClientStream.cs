@@ -38,12 +38,15 @@ internal sealed class ClientStream
     private readonly SaslNegotiation _sasl;
     private readonly Binding _binding;
     private readonly Shaper _shaper;
+    private AdmissionTicket? _ticket;
     private bool _opened, _headerSent, _closed;
 
-    public ClientStream(Node node, IXmlChannel channel)
+    /// <param name="ticket">The place among the logins, if it was needed before the stream (direct TLS).</param>
+    public ClientStream(Node node, IXmlChannel channel, AdmissionTicket? ticket = null)
     {
         _node = node;
         Channel = channel;
+        _ticket = ticket;
         _sasl = new SaslNegotiation(node, this);
         _binding = new Binding(node, this);
         _shaper = new Shaper(node);
@@ -66,14 +69,16 @@ internal sealed class ClientStream
     public Accounts.Registration? Registration { get; set; }
 
     /// <summary>Runs the stream to its end. Throws nothing.</summary>
-    public Task RunAsync(CancellationToken stopping) => RunAsync(null, stopping);
+    /// <param name="stopping">The node stops.</param>
+    /// <param name="gone">The connection is known to be closed; looked at only while the stream waits for its turn to log in.</param>
+    public Task RunAsync(CancellationToken stopping, CancellationToken gone = default) => RunAsync(null, stopping, gone);
 
     /// <summary>Runs a stream that another node has handed over, from after its authentication to its end. Throws nothing.</summary>
     public Task RunRelayedAsync(Element handOver, CancellationToken stopping)
     {
         IsRelayed = _opened = _headerSent = true;
         Phase = Phase.Authenticated;
-        return RunAsync(handOver, stopping);
+        return RunAsync(handOver, stopping, default);
     }
 
     private async ValueTask TakeOverAsync(Element handOver)
@@ -83,14 +88,15 @@ internal sealed class ClientStream
         else await _binding.TakeAsync(handOver.Elements.First()).ConfigureAwait(false);
     }
 
-    private async Task RunAsync(Element? handOver, CancellationToken stopping)
+    private async Task RunAsync(Element? handOver, CancellationToken stopping, CancellationToken gone)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(_node.Options.Limits.UnauthenticatedSeconds), _node.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping, gone);
         var cleanly = false;
         try
         {
             if (handOver is not null) await TakeOverAsync(handOver).ConfigureAwait(false);
+            else if (_ticket is null && _node.Admission.IsFull) throw TooManyLogins();
             cleanly = await LoopAsync(either.Token, stopping).ConfigureAwait(false);
             if (cleanly && Relay is null) await CloseAsync(new StreamClosing()).ConfigureAwait(false);
         }
@@ -115,6 +121,7 @@ internal sealed class ClientStream
             await CloseAsync(new StreamClosing(StreamCondition.InternalServerError)).ConfigureAwait(false);
         }
         if (Relay is { } passed) await passed.EndAsync(cleanly, null).ConfigureAwait(false);
+        _ticket?.Dispose();
         if (Session is { } session) await session.DetachAsync(Channel, mayResume: !cleanly).ConfigureAwait(false);
         if (_closed || Channel.IsClosing) _ = AbortLaterAsync(); // closed here, or by the session when another connection took its place
         else Channel.Abort();
@@ -131,6 +138,7 @@ internal sealed class ClientStream
     {
         while (true)
         {
+            _ticket?.ClientsTurn();
             var token = await Channel.ReadAsync(Phase switch { Phase.Bound => CancellationToken.None, Phase.Relayed => stopping, _ => untilLogin }).ConfigureAwait(false);
             switch (token)
             {
@@ -142,7 +150,7 @@ internal sealed class ClientStream
                     await OpenAsync().ConfigureAwait(false);
                     break;
                 default:
-                    if (!await TakeAsync(Channel.Element!, stopping).ConfigureAwait(false)) return false;
+                    if (!await TakeAsync(Channel.Element!, untilLogin, stopping).ConfigureAwait(false)) return false;
                     break;
             }
             await _shaper.TakeAsync(Channel.BytesRead, stopping).ConfigureAwait(false);
@@ -178,9 +186,10 @@ internal sealed class ClientStream
         return Channel.FlushAsync(CancellationToken.None);
     }
 
-    private async ValueTask<bool> TakeAsync(Element element, CancellationToken stopping)
+    private async ValueTask<bool> TakeAsync(Element element, CancellationToken untilLogin, CancellationToken stopping)
     {
         if (!_opened) throw new StreamException(StreamCondition.NotAuthorized);
+        if (Phase == Phase.Authenticated || (Phase == Phase.Unauthenticated && element.Namespace is Ns.Tls or Ns.Sasl or Ns.Sasl2)) await AdmitAsync(untilLogin).ConfigureAwait(false);
         switch (Phase)
         {
             case Phase.Unauthenticated:
@@ -195,8 +204,18 @@ internal sealed class ClientStream
             default:
                 return await TakeBoundAsync(element).ConfigureAwait(false);
         }
+        if (Phase is Phase.Bound or Phase.Relayed) _ticket?.Dispose();
         return true;
     }
+
+    /// <summary>Takes a place among the logins, or has it still.</summary>
+    private async ValueTask AdmitAsync(CancellationToken cancel)
+    {
+        if (_ticket?.ServersTurn() == true) return;
+        _ticket = await _node.Admission.EnterAsync(cancel).ConfigureAwait(false) ?? throw TooManyLogins();
+    }
+
+    private StreamException TooManyLogins() => new(StreamCondition.ResourceConstraint, $"too many logins at once: come back in {_node.Admission.ComeBackSeconds()} seconds");
 
     private async ValueTask NegotiateAsync(Element element, CancellationToken stopping)
     {
@@ -214,6 +233,7 @@ internal sealed class ClientStream
             await WriteAsync(new Element("failure", Ns.Tls)).ConfigureAwait(false);
             throw new StreamException(StreamCondition.NotAuthorized, "TLS is not to be had here");
         }
+        _ticket?.ClientsTurn(); // most of a handshake is the way there and back
         await Channel.StartTlsAsync(XmppWriter.ToBytes(new Element("proceed", Ns.Tls), Ns.Client), stopping).ConfigureAwait(false);
         ExpectRestart();
     }

@@ -16,6 +16,7 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
 {
     private static readonly TimeSpan TokenLife = TimeSpan.FromDays(60); // a device unseen for two months asks for its password again
     private static readonly TimeSpan TokenRenewal = TimeSpan.FromDays(30);
+    private static readonly TimeSpan SeenGrain = TimeSpan.FromHours(1);
     private SaslExchange? _exchange;
     private Element? _request; // the authenticate element of SASL2, else null
     private UserAgent? _agent;
@@ -176,6 +177,9 @@ internal sealed class SaslNegotiation(Node node, ClientStream stream)
     {
         try
         {
+            // Written when it says something new or is an hour old, else a device that comes and goes would cost a commit each time.
+            var known = await node.Devices.FindAsync(session.Account.Id, id).ConfigureAwait(false);
+            if (known is not null && known.Name == agent.Device && known.Software == agent.Software && known.Resource == session.Jid.Resource && node.Time.GetUtcNow() - known.LastSeen < SeenGrain) return;
             await node.Devices.SeenAsync(session.Account.Id, id, agent.Device, agent.Software, session.Jid.Resource).ConfigureAwait(false);
         }
         catch (Exception e)

@@ -46,12 +46,13 @@ internal abstract class Link : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 
     /// <summary>Opens a TCP connection.</summary>
-    protected static async Task<Socket> Dial(int port, CancellationToken cancel)
+    protected static async Task<Socket> Dial(WireTarget target, int port, CancellationToken cancel)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(IPAddress.Loopback, port, cancel);
+            if (target.Source is { } source) socket.Bind(new IPEndPoint(source, 0));
+            await socket.ConnectAsync(target.Address, port, cancel);
             return socket;
         }
         catch
@@ -78,9 +79,9 @@ internal sealed class TcpLink : Link
     }
 
     /// <summary>Connects; with <paramref name="tlsHost"/> the TLS handshake comes first (XEP-0368).</summary>
-    public static async Task<TcpLink> Connect(int port, string? tlsHost, CancellationToken cancel)
+    public static async Task<TcpLink> Connect(WireTarget target, int port, string? tlsHost, CancellationToken cancel)
     {
-        var link = new TcpLink(await Dial(port, cancel));
+        var link = new TcpLink(await Dial(target, port, cancel));
         if (tlsHost is null) return link;
         try
         {
@@ -199,7 +200,7 @@ internal sealed class WebSocketLink : Link
     }
 
     /// <summary>Connects and asks for the subprotocol <c>xmpp</c> (section 3.1).</summary>
-    public static async Task<WebSocketLink> Connect(Uri url, CancellationToken cancel)
+    public static async Task<WebSocketLink> Connect(WireTarget target, CancellationToken cancel)
     {
         var link = new WebSocketLink();
         link._socket.Options.AddSubProtocol("xmpp");
@@ -207,13 +208,13 @@ internal sealed class WebSocketLink : Link
         var handler = new SocketsHttpHandler
         {
             UseProxy = false,
-            ConnectCallback = async (context, token) => new NetworkStream(link._tcp = await Dial(context.DnsEndPoint.Port, token), ownsSocket: true),
+            ConnectCallback = async (context, token) => new NetworkStream(link._tcp = await Dial(target, context.DnsEndPoint.Port, token), ownsSocket: true),
             SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
         };
         using var invoker = new HttpMessageInvoker(handler, disposeHandler: false);
         try
         {
-            await link._socket.ConnectAsync(url, invoker, cancel);
+            await link._socket.ConnectAsync(target.WebSocketUrl, invoker, cancel);
             return link;
         }
         catch

@@ -12,7 +12,7 @@ namespace Indaba.Server.Tests.Wire;
 /// folder and ports. Implementations: <see cref="ServerProcess"/> (Indaba) and <see cref="ProsodyProcess"/>, the peer
 /// that tests of tests run against.
 /// </summary>
-internal abstract partial class TestServer : IAsyncDisposable
+internal abstract partial class TestServer : WireTarget, IAsyncDisposable
 {
     /// <summary>The password of every account in tests.</summary>
     public const string Password = "wherefore";
@@ -31,16 +31,12 @@ internal abstract partial class TestServer : IAsyncDisposable
 
     /// <summary>The folder with all that the server keeps.</summary>
     public string Folder { get; }
-    /// <summary>The domain served.</summary>
-    public string Domain { get; init; } = "localhost";
-    /// <summary>The port of plain TCP and STARTTLS.</summary>
-    public int C2sPort { get; }
-    /// <summary>The port of direct TLS.</summary>
-    public int TlsPort { get; }
+    /// <inheritdoc/>
+    public override int C2sPort { get; }
+    /// <inheritdoc/>
+    public override int TlsPort { get; }
     /// <summary>The port of HTTP.</summary>
     public int HttpPort { get; }
-    /// <summary>Where WebSockets are opened.</summary>
-    public abstract Uri WebSocketUrl { get; }
     /// <summary>The running process.</summary>
     public Process? Process { get; private set; }
 

@@ -19,7 +19,7 @@ internal sealed class WireClient : IAsyncDisposable
     private readonly SemaphoreSlim _sending = new(1, 1);
     private int _ids;
 
-    private WireClient(TestServer server, Link link)
+    private WireClient(WireTarget server, Link link)
     {
         Server = server;
         Link = link;
@@ -29,7 +29,7 @@ internal sealed class WireClient : IAsyncDisposable
     public static TimeSpan Limit { get; } = TimeSpan.FromSeconds(int.TryParse(Environment.GetEnvironmentVariable("XMPP_TEST_LIMIT"), out var seconds) ? seconds : 20);
 
     /// <summary>The server it talks to.</summary>
-    public TestServer Server { get; }
+    public WireTarget Server { get; }
     /// <summary>The connection.</summary>
     public Link Link { get; }
     /// <summary>The name shown in failures.</summary>
@@ -54,7 +54,7 @@ internal sealed class WireClient : IAsyncDisposable
     public IReadOnlyList<Element> Inbox => _inbox;
 
     /// <summary>Connects, opens a stream and reads its features; over <see cref="Transport.StartTls"/> upgrades first.</summary>
-    public static async Task<WireClient> Connect(TestServer server, Transport transport = Transport.Plain, string? domain = null)
+    public static async Task<WireClient> Connect(WireTarget server, Transport transport = Transport.Plain, string? domain = null)
     {
         var client = await Dial(server, transport);
         try
@@ -71,20 +71,20 @@ internal sealed class WireClient : IAsyncDisposable
     }
 
     /// <summary>Connects and sends nothing.</summary>
-    public static async Task<WireClient> Dial(TestServer server, Transport transport = Transport.Plain)
+    public static async Task<WireClient> Dial(WireTarget server, Transport transport = Transport.Plain)
     {
         using var limit = new CancellationTokenSource(Limit);
         Link link = transport switch
         {
-            Transport.WebSocket => await WebSocketLink.Connect(server.WebSocketUrl, limit.Token),
-            Transport.DirectTls => await TcpLink.Connect(server.TlsPort, server.Domain, limit.Token),
-            _ => await TcpLink.Connect(server.C2sPort, null, limit.Token),
+            Transport.WebSocket => await WebSocketLink.Connect(server, limit.Token),
+            Transport.DirectTls => await TcpLink.Connect(server, server.TlsPort, server.Domain, limit.Token),
+            _ => await TcpLink.Connect(server, server.C2sPort, null, limit.Token),
         };
         return new WireClient(server, link);
     }
 
     /// <summary>Connects, authenticates and binds.</summary>
-    public static async Task<WireClient> Login(TestServer server, string account, string? resource = null, Transport transport = Transport.Plain, string password = TestServer.Password, string? mechanism = null)
+    public static async Task<WireClient> Login(WireTarget server, string account, string? resource = null, Transport transport = Transport.Plain, string password = TestServer.Password, string? mechanism = null)
     {
         var client = await Connect(server, transport);
         try
@@ -149,9 +149,14 @@ internal sealed class WireClient : IAsyncDisposable
     /// <summary>Sends bytes as they are, counting nothing.</summary>
     public Task SendRaw(ReadOnlyMemory<byte> bytes) => SendCounted(bytes, isStanza: false);
 
-    /// <summary>Sends several elements in one write.</summary>
+    /// <summary>Sends several elements in one write, as far as the framing allows it.</summary>
     public async Task SendTogether(params IReadOnlyList<Element> elements)
     {
+        if (Link is WebSocketLink)
+        {
+            foreach (var e in elements) await Send(e);
+            return;
+        }
         var all = new MemoryStream();
         foreach (var e in elements)
         {

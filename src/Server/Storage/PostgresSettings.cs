@@ -1,0 +1,12 @@
+namespace Indaba.Server.Storage;
+
+/// <summary>How this node uses its PostgreSQL. The defaults and their reasons stand with the server's options.</summary>
+internal sealed record PostgresSettings(string ConnectionString)
+{
+    /// <summary>Queries at a time.</summary>
+    public int ReadConnections { get; init; } = 8;
+    /// <summary>Jobs at a time.</summary>
+    public int JobConnections { get; init; } = 4;
+    /// <summary>Writers of the log.</summary>
+    public int LogWriters { get; init; } = 2;
+}
