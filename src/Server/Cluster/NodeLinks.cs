@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
 using Orleans.Runtime;
 
 namespace Indaba.Server.Cluster;
@@ -46,6 +47,21 @@ internal sealed class NodeLinks
 
     /// <summary>Open items and waiting bytes over all links, for the metrics.</summary>
     public (int Open, long Bytes, long Batches) Load => (_links.Values.Sum(l => l.Open), _links.Values.Sum(l => (long)l.Waiting), _links.Values.Sum(l => l.Batches));
+
+    /// <summary>Puts what the links do on the meter.</summary>
+    public void Observe(Meter meter)
+    {
+        meter.CreateObservableUpDownCounter("indaba.cluster.nodes", () => _others.Length + 1, "{node}", "Nodes that are alive, as this one sees it");
+        meter.CreateObservableUpDownCounter("indaba.links.open", () => Load.Open, "{item}", "Items sent to other nodes and not answered yet");
+        meter.CreateObservableUpDownCounter("indaba.links.waiting", () => Load.Bytes, "By", "Bytes that wait to be sent to other nodes");
+        meter.CreateObservableCounter("indaba.links.batches", () => Load.Batches, "{batch}", "Batches sent to other nodes");
+        meter.CreateObservableUpDownCounter("indaba.routes", () => Routes.Count, "{account}", "Accounts of other nodes to which a way is known");
+        meter.CreateObservableUpDownCounter("indaba.routes.moving", () => Routes.Moving, "{account}", "Of those, accounts whose new owner is looked for");
+        meter.CreateObservableUpDownCounter("indaba.relays", () => new[] { Relay(Relays.Count.Out, "out"), Relay(Relays.Count.In, "in") }, "{device}",
+            "Devices connected here with their session at another node (out), and the reverse (in)");
+    }
+
+    private static Measurement<int> Relay(int count, string direction) => new(count, new KeyValuePair<string, object?>("direction", direction));
 
     /// <summary>The link to a node. One that is dead breaks whatever is posted.</summary>
     public NodeLink To(SiloAddress node)

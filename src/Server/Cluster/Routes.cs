@@ -63,6 +63,9 @@ internal sealed class Routes(Node node, NodeLinks links)
     /// <summary>Ways known now.</summary>
     public int Count => _routes.Count;
 
+    /// <summary>Ways whose new owner is looked for.</summary>
+    public int Moving => _routes.Values.Count(r => r.IsResolving);
+
     /// <summary>True while something is on its way to an account by another node or waits for its new owner: then nothing may overtake it.</summary>
     public bool IsBusy(Jid bare) => !_routes.IsEmpty && _routes.TryGetValue(bare, out var route) && route.IsBusy;
 
@@ -110,6 +113,8 @@ internal sealed class Route(Jid account, Node node, NodeLinks links, Routes rout
 
     /// <summary>Where the last item went.</summary>
     public SiloAddress? Owner { get { lock (_lock) return _resolving ? null : _owner; } }
+
+    public bool IsResolving { get { lock (_lock) return _resolving; } }
 
     public bool IsBusy { get { lock (_lock) return _underWay > 0 || _resolving || _held.Count > 0; } }
 

@@ -27,12 +27,7 @@ internal sealed class Metrics
         meter.CreateObservableUpDownCounter("indaba.sessions.unacked", () => sessions.Snapshot().Sum(s => (long)s.Unacked), "{stanza}", "Stanzas written to devices and not acked yet (XEP-0198)");
         meter.CreateObservableUpDownCounter("indaba.mailbox.queue", () => mailbox.QueueLength, "{append}", "Appends and jobs that wait for their commit");
         meter.CreateObservableGauge("indaba.mailbox.wait", () => mailbox.OldestWaiting.TotalSeconds, "s", "How long the oldest of them has waited");
-        var links = node.Links;
-        meter.CreateObservableUpDownCounter("indaba.nodes.others", () => links.Others.Length, "{node}", "Other nodes that are alive, as this one sees it");
-        meter.CreateObservableUpDownCounter("indaba.relays", () => Relays(links.Relays.Count), "{relay}", "Devices whose session another node has (out), and sessions whose device is connected elsewhere (in)");
-        meter.CreateObservableUpDownCounter("indaba.links.open", () => links.Load.Open, "{item}", "Items sent to other nodes and not answered yet");
-        meter.CreateObservableUpDownCounter("indaba.links.waiting", () => links.Load.Bytes, "By", "Bytes that wait to be sent to other nodes");
-        meter.CreateObservableCounter("indaba.links.batches", () => links.Load.Batches, "{batch}", "Batches sent to other nodes");
+        node.Links.Observe(meter);
         _logins = meter.CreateCounter<long>("indaba.logins", "{login}", "Logins by mechanism and outcome");
         _refused = meter.CreateCounter<long>("indaba.connections.refused", "{connection}", "Connections refused for a limit");
         _submitted = meter.CreateCounter<long>("indaba.messages.submitted", "{message}", "Messages taken from clients");
@@ -69,8 +64,6 @@ internal sealed class Metrics
 
     private static IEnumerable<Measurement<int>> States(NodeState now) =>
         Enum.GetValues<NodeState>().Select(s => new Measurement<int>(s == now ? 1 : 0, Tag("state", s.ToString().ToLowerInvariant())));
-
-    private static Measurement<int>[] Relays((int Out, int In) count) => [new(count.Out, Tag("direction", "out")), new(count.In, Tag("direction", "in"))];
 
     private static IEnumerable<Measurement<long>> Sessions(SessionTable sessions) => sessions.Snapshot()
         .CountBy(s => (s.State, s.Transport))
