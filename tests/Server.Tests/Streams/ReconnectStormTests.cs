@@ -74,7 +74,7 @@ public sealed partial class ReconnectStormTests
     {
         using var limit = new CancellationTokenSource(WireClient.Limit);
         var port = server.Node.Options.Tls.Port.Number;
-        await Assert.ThrowsAnyAsync<IOException>(() => TcpLink.Connect(port, "localhost", limit.Token)); // closed, no handshake
+        await Assert.ThrowsAnyAsync<IOException>(() => TcpLink.Connect(server, port, "localhost", limit.Token)); // closed, no handshake
     }
 
     [Theory]
