@@ -48,7 +48,7 @@ public sealed class OperatorTests(RunningCluster cluster)
         foreach (var node in cluster.Run.Nodes)
         {
             var shown = await cluster.Command(node.Number, "cluster");
-            foreach (var other in cluster.Run.Nodes) Assert.Contains($":{other.Place.Silo}", shown, StringComparison.Ordinal);
+            foreach (var other in cluster.Run.Nodes) Assert.Contains($"{other.Place.C2s}", shown, StringComparison.Ordinal);
         }
     }
 
