@@ -48,7 +48,7 @@ internal sealed class SmallServer : IAsyncDisposable
     private async Task StartAsync(Settings settings)
     {
         Settings = settings;
-        Database = await Database.OpenAsync(Path.Combine(Data, "indaba.db"), Clock, NullLoggerFactory.Instance, CancellationToken.None);
+        Database = await SqliteDatabase.OpenAsync(Path.Combine(Data, "indaba.db"), Clock, NullLoggerFactory.Instance, CancellationToken.None);
         Mailbox = await MailboxLog.OpenAsync(Database, NullLoggerFactory.Instance);
         var address = new PublicAddress(settings);
         Rows = new AccountStore(Database);
