@@ -22,7 +22,7 @@ internal abstract class Target(bool networks) : WireTarget, IAsyncDisposable
     /// <summary>The database's disk when it is a small one that can be filled.</summary>
     public SmallDisk? Disk { get; init; }
     /// <summary>How clients connect, in turn.</summary>
-    public IReadOnlyList<Transport> Transports => HasNetworks
+    public virtual IReadOnlyList<Transport> Transports => HasNetworks
         ? [Transport.DirectTls, Transport.StartTls, Transport.WebSocket] // not from this machine: nobody logs in without TLS
         : [Transport.Plain, Transport.DirectTls, Transport.WebSocket, Transport.Plain];
     /// <summary>True when the server knows SASL2 and Bind 2.</summary>

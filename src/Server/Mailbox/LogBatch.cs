@@ -7,7 +7,9 @@ namespace Indaba.Server.Mailbox;
 /// One batch of a <see cref="LogShard"/>, over all the attempts that it takes. When PostgreSQL refuses a value, the batch is halved until
 /// the one that bears it stands alone, and that one fails. What is decided stays decided when a later part meets an outage.
 /// </summary>
-internal sealed class LogBatch(List<Append> appends, List<Tick> ticks)
+/// <param name="open">Gives statements on an open connection.</param>
+/// <param name="drop">Lets go of that connection.</param>
+internal sealed class LogBatch(List<Append> appends, List<Tick> ticks, Func<LogStatements> open, Action drop)
 {
     private readonly List<Append> _appends = [.. appends];
     private readonly List<Tick> _ticks = [.. ticks];
@@ -18,11 +20,10 @@ internal sealed class LogBatch(List<Append> appends, List<Tick> ticks)
     public List<(Tick Tick, Exception Error)> RefusedTicks { get; } = [];
 
     /// <summary>Commits what is not decided yet.</summary>
-    /// <param name="open">Gives statements on an open connection.</param>
     /// <param name="unsure">True after an attempt that broke off: what it wrote is found by key and epoch.</param>
-    public void Commit(Func<LogStatements> open, bool unsure)
+    public void Commit(bool unsure)
     {
-        while (_ticks.Count + _appends.Count > 0) Commit(open, unsure, _appends.Count, _ticks.Count);
+        while (_ticks.Count + _appends.Count > 0) Commit(unsure, _appends.Count, _ticks.Count);
     }
 
     /// <summary>Gives up.</summary>
@@ -32,7 +33,7 @@ internal sealed class LogBatch(List<Append> appends, List<Tick> ticks)
     }
 
     /// <summary>Decides the first so many of both.</summary>
-    private void Commit(Func<LogStatements> open, bool unsure, int appends, int ticks)
+    private void Commit(bool unsure, int appends, int ticks)
     {
         try
         {
@@ -52,11 +53,12 @@ internal sealed class LogBatch(List<Append> appends, List<Tick> ticks)
         }
         catch (Exception error) when (PostgresFaults.IsRefusal(error))
         {
+            if (error is not Npgsql.PostgresException) drop(); // it could not even be sent: half of it may be on its way
             if (appends + ticks > 1)
             {
                 // Ticks first: they must be there when the appends are.
-                if (ticks > 0 && appends > 0) Commit(open, unsure, 0, ticks);
-                else Commit(open, unsure, (appends + 1) / 2, (ticks + 1) / 2);
+                if (ticks > 0 && appends > 0) Commit(unsure, 0, ticks);
+                else Commit(unsure, (appends + 1) / 2, (ticks + 1) / 2);
                 return; // the rest is what is left, and its turn comes
             }
             if (appends == 1) _appends[0].Error = error;

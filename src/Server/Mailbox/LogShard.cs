@@ -117,6 +117,24 @@ internal sealed partial class LogShard
 
     private void Run()
     {
+        try
+        {
+            Work();
+        }
+        catch (Exception error)
+        {
+            WriterDied(_number, error);
+            WriteItem? left;
+            lock (_gate) (_sealed, left, _first, _last) = (true, _first, null, null);
+            for (var item = left; item is not null; item = item.Next) item.Error = error;
+            if (left is not null) Completions.Add(left);
+        }
+        Drop();
+        _ended.SetResult();
+    }
+
+    private void Work()
+    {
         var appends = new List<Append>(MaxRows);
         var ticks = new List<Tick>();
         while (true)
@@ -134,8 +152,6 @@ internal sealed partial class LogShard
             if (appends.Count + ticks.Count > 0) Commit(appends, ticks);
             if (first is not null) Tell(first, appends);
         }
-        Drop();
-        _ended.SetResult();
     }
 
     /// <summary>The oldest items of the queue, as a chain, and the appends among them.</summary>
@@ -191,14 +207,14 @@ internal sealed partial class LogShard
     /// <summary>Commits a batch, however long that takes; each append's Error says how it ended.</summary>
     private void Commit(List<Append> appends, List<Tick> ticks)
     {
-        var batch = new LogBatch(appends, ticks);
+        var batch = new LogBatch(appends, ticks, Open, Forsake);
         var unsure = false;
         for (var attempt = 0; ; attempt++)
         {
             var started = _database.Time.GetTimestamp();
             try
             {
-                batch.Commit(Open, unsure);
+                batch.Commit(unsure);
                 _database.Metrics.Batch(appends.Count + ticks.Count, appends.Count, _database.Time.GetElapsedTime(started), failed: false);
                 if (batch.Fenced > 0)
                 {
@@ -215,8 +231,7 @@ internal sealed partial class LogShard
                 unsure |= _statements is not null;
                 _database.Metrics.Batch(0, 0, TimeSpan.Zero, failed: true);
                 if (attempt == 0) Away(_number, error);
-                if (_statements is not null) _formerProcess = _statements.ProcessId;
-                Drop();
+                Forsake();
                 if (Pause(Backoff.After(attempt))) continue;
                 batch.Fail(error);
                 _conversations.Undone(_number);
@@ -229,8 +244,7 @@ internal sealed partial class LogShard
     private LogStatements Open()
     {
         if (_statements is { IsOpen: true }) return _statements;
-        if (_statements is not null) _formerProcess = _statements.ProcessId;
-        Drop();
+        Forsake();
         var connection = _database.Connector.Open(ConnectionKind.Log);
         try
         {
@@ -247,6 +261,13 @@ internal sealed partial class LogShard
             connection.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Lets go of a connection on which something may still be under way.</summary>
+    private void Forsake()
+    {
+        if (_statements is not null) _formerProcess = _statements.ProcessId;
+        Drop();
     }
 
     private void Drop()
@@ -307,6 +328,9 @@ internal sealed partial class LogShard
 
     [LoggerMessage(762, LogLevel.Warning, "{Entries} entries are not written here: other nodes have the accounts now")]
     private partial void EntriesFenced(int entries);
+
+    [LoggerMessage(764, LogLevel.Critical, "Writer {Writer} of the log died; nothing that is its can be written any more")]
+    private partial void WriterDied(int writer, Exception error);
 
     [LoggerMessage(763, LogLevel.Error, "PostgreSQL refuses a tick of account {Account}; it is forgotten")]
     private partial void TickRefused(long account, Exception error);

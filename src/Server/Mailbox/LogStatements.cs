@@ -46,7 +46,7 @@ internal sealed class LogStatements : IDisposable
 
     public LogStatements(NpgsqlConnection connection, long nodeKey)
     {
-        _connection = connection;
+        (_connection, ProcessId) = (connection, connection.ProcessID);
         _appends = new NpgsqlBatch(connection);
         _alone = Add(_appends, nodeKey);
         _appendsAndTicks = new NpgsqlBatch(connection);
@@ -62,7 +62,8 @@ internal sealed class LogStatements : IDisposable
         _find.Prepare();
     }
 
-    public int ProcessId => _connection.ProcessID;
+    /// <summary>The server's process behind the connection, also when that is broken.</summary>
+    public int ProcessId { get; }
 
     public bool IsOpen => _connection.State == System.Data.ConnectionState.Open;
 

@@ -49,7 +49,7 @@ internal sealed class PostgresRetention(PostgresDatabase database) : IDisposable
         await _one.WaitAsync(cancel);
         try
         {
-            await database.WriteAsync(connection => connection.Run("DELETE FROM job WHERE at < @before",
+            await database.RunAsync(connection => connection.Run("DELETE FROM job WHERE at < @before",
                 ("before", (database.Time.GetUtcNow() - MarksKept).ToUnixTimeMilliseconds())), cancel);
             var accounts = await database.ReadAsync(0, static (connection, _) =>
                 connection.Rows("SELECT account FROM log_purge", static row => row.GetInt64(0)), cancel);

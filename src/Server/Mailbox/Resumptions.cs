@@ -57,10 +57,11 @@ internal sealed class Resumptions
     public Task FlushAsync(CancellationToken cancel = default) => _flush(cancel);
 
     /// <summary>Removes rows whose time is over; returns how many went, call again until 0.</summary>
-    public Task<int> PruneAsync(CancellationToken cancel = default)
+    public async Task<int> PruneAsync(CancellationToken cancel = default)
     {
         var before = (_database.Time.GetUtcNow() - Kept).ToUnixTimeMilliseconds();
-        return _database.WriteAsync(connection => connection.Run(
+        if (await _database.ReadAsync(before, static (connection, before) => connection.Number("SELECT 1 FROM resumption WHERE at < @before LIMIT 1", ("before", before)), cancel) is null) return 0;
+        return await _database.WriteAsync(connection => connection.Run(
             "DELETE FROM resumption WHERE id IN (SELECT id FROM resumption WHERE at < @before ORDER BY at LIMIT @limit)",
             ("before", before), ("limit", (long)PruneRows)), cancel);
     }

@@ -145,6 +145,7 @@ internal sealed partial class SideWriter(PostgresDatabase database, Cursors curs
         }
         catch (Exception error) when (PostgresFaults.IsRefusal(error))
         {
+            if (error is not Npgsql.PostgresException) Drop(); // it could not even be sent: half of it may be on its way
             if (rows.Length == 1)
             {
                 RowRefused(error);

@@ -24,12 +24,13 @@ public sealed class ReportTests : IAsyncLifetime
     /// <summary>Romeo writes to Juliet: both copies, as the server commits them.</summary>
     private async Task SendAsync(long seq, string? id = null, string? target = null)
     {
-        foreach (var entry in new[] { Entry(_juliet, seq, Direction.In, "romeo@localhost", id, target), Entry(_romeo, seq + 100, Direction.Out, "juliet@localhost", id, target) })
-        {
-            var append = new OneAppend { Entry = entry };
-            _server.Mailbox.Enqueue(append);
-            await append.Done.Task.WaitAsync(TimeSpan.FromSeconds(30));
-        }
+        OneAppend[] both =
+        [
+            new() { Entry = Entry(_juliet, seq, Direction.In, "romeo@localhost", id, target) },
+            new() { Entry = Entry(_romeo, seq + 100, Direction.Out, "juliet@localhost", id, target) },
+        ];
+        foreach (var append in both) _server.Mailbox.Enqueue(append);
+        foreach (var append in both) await append.Done.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
     private LogEntry Entry(AccountRow account, long seq, Direction direction, string peer, string? id, string? target) => new()

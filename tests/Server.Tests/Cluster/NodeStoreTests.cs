@@ -13,7 +13,7 @@ public sealed class NodeStoreTests
     [Fact]
     public async Task A_node_has_one_row_that_says_how_it_is_by_the_databases_clock()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         var store = new NodeStore(data.Database);
         await store.BeatAsync(Row("n-a"));
         await store.BeatAsync(Row("n-b"));
@@ -27,7 +27,7 @@ public sealed class NodeStoreTests
     [Fact]
     public async Task A_node_that_leaves_is_gone_and_one_that_died_is_forgotten_later()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         var store = new NodeStore(data.Database);
         foreach (var name in new[] { "n-left", "n-dead", "n-here" }) await store.BeatAsync(Row(name));
         await store.RemoveAsync("n-left");

@@ -5,7 +5,11 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Mailbox;
 
-public sealed class ArchiveTests
+public sealed class SqliteArchiveTests() : ArchiveTests(Store.Sqlite);
+
+public sealed class PostgresArchiveTests() : ArchiveTests(Store.Postgres);
+
+public abstract class ArchiveTests(Store store) : StoreTests(store)
 {
     private static readonly string[] Peers = ["a@example.net", "b@example.net", "a@example.net2", "c"];
     private static readonly string?[] Resources = [null, "r1", "r2"];
@@ -39,7 +43,7 @@ public sealed class ArchiveTests
     [Fact]
     public async Task A_query_answers_as_a_plain_list_would()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var account = 0L;
         await GenCase.SampleAsync(async (Case sample) =>
         {
@@ -66,7 +70,7 @@ public sealed class ArchiveTests
     [Fact]
     public async Task Pages_put_together_are_the_whole_from_both_ends()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         // Most entries have nothing to do with the resource, so that searching for it takes several slices.
         var entries = Enumerable.Range(1, 10_000).Select(i => Entries.New(1, i, (Direction)(i % 2), target: i % 2 == 1 ? "other" : null, resource: i % 1000 == 0 ? "wanted" : "other", size: 1)).ToList();
         await data.Log.AppendAllAsync(entries);
@@ -94,7 +98,7 @@ public sealed class ArchiveTests
     [Fact]
     public async Task A_count_that_would_cost_too_much_is_left_out()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         await data.Log.AppendAllAsync(Enumerable.Range(1, ArchiveReader.MaxCount).Select(i => Entries.New(1, i, size: 1)));
         Assert.Equal(ArchiveReader.MaxCount, (await data.Log.QueryAsync(new ArchiveQuery(1) { WantCount = true, Limit = 0 }, TestData.Cancel)).Count);
         await data.Log.IndexAllAsync().WaitAsync(TestData.Limit, TestData.Cancel);
@@ -106,7 +110,7 @@ public sealed class ArchiveTests
     [Fact]
     public async Task Bounds_at_the_ends_of_the_numbers_do_no_harm()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         await data.Log.AppendAllAsync([Entries.New(1, 1), Entries.New(1, 2)]);
         long[] extremes = [long.MinValue, -1, 0, long.MaxValue];
         foreach (var indexed in new[] { false, true })

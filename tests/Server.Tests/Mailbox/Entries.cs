@@ -26,9 +26,9 @@ internal static class Entries
         };
 
     /// <summary>Appends and waits for the disk.</summary>
-    public static Task AppendAsync(this MailboxLog log, LogEntry first, LogEntry? second = null)
+    public static Task AppendAsync(this MailboxLog log, LogEntry entry)
     {
-        var append = new TestAppend(first, second);
+        var append = new TestAppend(entry);
         log.Enqueue(append);
         return append.Done.WaitAsync(TestData.Limit, TestData.Cancel);
     }
@@ -48,7 +48,7 @@ internal sealed class TestAppend : Append
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     [System.Diagnostics.CodeAnalysis.SetsRequiredMembers]
-    public TestAppend(LogEntry first, LogEntry? second = null) => (First, Second) = (first, second);
+    public TestAppend(LogEntry entry) => Entry = entry;
 
     public Task Done => _done.Task;
     public Action? OnCommitted { get; init; }

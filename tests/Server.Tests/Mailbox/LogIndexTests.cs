@@ -17,7 +17,7 @@ public sealed class LogIndexTests
     [Fact]
     public async Task The_indexes_equal_the_log_once_they_have_caught_up()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         await data.Log.AppendAllAsync(Several(1, 2000));
         Assert.Equal(2000, data.Log.Unindexed);
         await data.Log.IndexAllAsync().WaitAsync(TestData.Limit, TestData.Cancel);
@@ -29,7 +29,7 @@ public sealed class LogIndexTests
     [Fact]
     public async Task What_was_not_indexed_is_found_after_a_start_and_indexed_later()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         await data.Log.AppendAllAsync(Several(1, 500));
         await data.Log.IndexAllAsync().WaitAsync(TestData.Limit, TestData.Cancel);
         await data.Log.AppendAllAsync(Several(501, 300));
@@ -44,7 +44,7 @@ public sealed class LogIndexTests
     [Fact]
     public async Task A_pass_that_was_cut_short_is_done_again()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         await data.Log.AppendAllAsync(Several(1, 200));
         await data.Log.IndexAllAsync().WaitAsync(TestData.Limit, TestData.Cancel);
         await data.Log.AppendAllAsync(Several(201, 200).Select(e => Entries.New(e.Account, e.Seq, e.Direction, e.Flags, e.Peer, at: 500 + e.Seq))); // a clock set back, too
@@ -57,7 +57,7 @@ public sealed class LogIndexTests
         Assert.Equal(200, data.Log.Unindexed);
         await ExpectAsync(data, 400);
         await data.Log.AppendAsync(Entries.New(1, 1000));
-        await Assert.ThrowsAsync<SequenceException>(() => data.Log.AppendAsync(Entries.New(1, 1000)));
+        await Assert.ThrowsAsync<FencedException>(() => data.Log.AppendAsync(Entries.New(1, 1000)));
         await data.Log.IndexAllAsync().WaitAsync(TestData.Limit, TestData.Cancel);
         Assert.Equal(0, await data.NumberAsync(Difference));
         Assert.Equal(lags, (await LagsAsync(data)).Take(lags.Count));
@@ -66,7 +66,7 @@ public sealed class LogIndexTests
     [Fact]
     public async Task Reading_is_right_while_passes_run()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestData.Cancel);
         var committed = 0L;
         var indexing = Task.Run(async () =>
@@ -100,7 +100,7 @@ public sealed class LogIndexTests
     [Fact]
     public async Task A_long_tail_is_indexed_though_nobody_asks()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await TestData.NewAsync(Store.Sqlite);
         var seqs = new long[64];
         await data.Log.AppendAllAsync(Enumerable.Range(0, 40_000).Select(i => Entries.New(1 + i % 64, ++seqs[i % 64], size: 1)));
         using var wait = new CancellationTokenSource(TestData.Limit);

@@ -4,13 +4,17 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Mailbox;
 
+public sealed class SqliteReadTests() : ReadTests(Store.Sqlite);
+
+public sealed class PostgresReadTests() : ReadTests(Store.Postgres);
+
 /// <summary>Each reading is done of the tail, of a mixture, and of the indexes.</summary>
-public sealed class ReadTests
+public abstract class ReadTests(Store store) : StoreTests(store)
 {
     [Fact]
     public async Task Pending_are_the_incoming_ones_marked_so_above_a_number()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         await InAllStatesAsync(data, async () =>
         {
             var all = await data.Log.ReadPendingAsync(1, 0, 100, TestData.Cancel);
@@ -24,7 +28,7 @@ public sealed class ReadTests
     [Fact]
     public async Task A_range_is_bounded_on_both_sides_and_by_the_limit()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         await InAllStatesAsync(data, async () =>
         {
             Assert.Equal([19L, 20, 21, 22], (await data.Log.ReadAsync(1, 19, 22, 10, TestData.Cancel)).Select(e => e.Seq));
@@ -36,7 +40,7 @@ public sealed class ReadTests
     [Fact]
     public async Task The_last_keys_come_ascending()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         await InAllStatesAsync(data, async () =>
         {
             var keys = await data.Log.TailKeysAsync(1, 25, TestData.Cancel);
@@ -49,7 +53,7 @@ public sealed class ReadTests
     [Fact]
     public async Task A_stanza_id_is_found_newest_first_with_its_peer_and_direction()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         await InAllStatesAsync(data, async () =>
         {
             // id1 with peer1: 1 and 21 came in, 11 and 31 went out; what went out to peer1 last is 39, 35, 31.
@@ -65,7 +69,7 @@ public sealed class ReadTests
     [Fact]
     public async Task The_last_number_of_an_account_is_known()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         Assert.Equal(0, await data.Log.LastSeqAsync(1, TestData.Cancel));
         await InAllStatesAsync(data, async () =>
         {

@@ -3,14 +3,18 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Storage;
 
-public sealed class AccountStoreTests
+public sealed class SqliteAccountStoreTests() : AccountStoreTests(Store.Sqlite);
+
+public sealed class PostgresAccountStoreTests() : AccountStoreTests(Store.Postgres);
+
+public abstract class AccountStoreTests(Store store) : StoreTests(store)
 {
     private static readonly Credential Old = new("SCRAM-SHA-256", [1, 2], 10_000, [3], [4]), New = new("SCRAM-SHA-1", [5], 4096, [6], [7, 8]);
 
     [Fact]
     public async Task A_name_is_given_once()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var account = await data.Accounts.CreateAsync("juliet", "example.org", Role.Admin, [Old], TestData.Cancel);
         Assert.NotNull(account);
         Assert.Matches("^[a-z2-7]{8}$", account.Tag);
@@ -28,7 +32,7 @@ public sealed class AccountStoreTests
     [Fact]
     public async Task Of_two_who_take_a_name_at_once_one_gets_it()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         Task<AccountRow?>[] tries;
         using (await data.HoldWriterAsync())
             tries = [.. Enumerable.Range(0, 10).Select(_ => data.Accounts.CreateAsync("juliet", "example.org", Role.User, [], TestData.Cancel))];
@@ -38,7 +42,7 @@ public sealed class AccountStoreTests
     [Fact]
     public async Task A_new_password_replaces_all_credentials_and_kills_all_tokens()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (mine, other) = (await data.NewAccountAsync(), await data.NewAccountAsync("romeo"));
         var tokens = new TokenStore(data.Database);
         foreach (var account in new[] { mine, other }) await tokens.IssueAsync(Token(data, account, "phone"), TestData.Cancel);
@@ -56,7 +60,7 @@ public sealed class AccountStoreTests
     [Fact]
     public async Task Roles_and_disabling()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var id = await data.NewAccountAsync();
         var tokens = new TokenStore(data.Database);
         await tokens.IssueAsync(Token(data, id, "phone"), TestData.Cancel);
@@ -74,7 +78,7 @@ public sealed class AccountStoreTests
     [Fact]
     public async Task The_list_comes_in_pages_without_the_deleted()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         for (var i = 0; i < 7; i++) await data.NewAccountAsync($"user{i}");
         await data.Accounts.DeleteAsync(3, TestData.Cancel);
         Assert.Equal([1L, 2, 4], (await data.Accounts.ListAsync(0, 3, TestData.Cancel)).Select(a => a.Id));
@@ -85,7 +89,7 @@ public sealed class AccountStoreTests
     [Fact]
     public async Task What_comes_late_for_a_deleted_account_is_not_kept()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var id = await data.NewAccountAsync();
         await data.Accounts.DeleteAsync(id, TestData.Cancel);
         await new DataStore(data.Database).SetAsync(id, "s", "k", [1], TestData.Cancel);

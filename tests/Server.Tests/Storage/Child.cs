@@ -26,7 +26,7 @@ public sealed class Child
         await using var output = new Output();
         try
         {
-            await using var database = await Database.OpenAsync(file, TimeProvider.System, NullLoggerFactory.Instance, TestData.Cancel);
+            await using var database = await TestData.OpenDatabaseAsync(file, TimeProvider.System, NullLoggerFactory.Instance, TestData.Cancel);
             output.Line("open");
             output.Flush();
             await Task.Delay(TestData.Limit * 2, TimeProvider.System, TestData.Cancel);
@@ -44,29 +44,38 @@ public sealed class Child
     {
         if (File is not { } file) return;
         await using var output = new Output();
-        await using var database = await Database.OpenAsync(file, TimeProvider.System, NullLoggerFactory.Instance, TestData.Cancel);
+        await using var database = await TestData.OpenDatabaseAsync(file, TimeProvider.System, NullLoggerFactory.Instance, TestData.Cancel);
         await using var log = await MailboxLog.OpenAsync(database, NullLoggerFactory.Instance, TestData.Cancel);
-        log.BatchCompleted = output.Flush;
+        log.BatchCompleted = () =>
+        {
+            lock (output) output.Flush();
+        };
+        var epochs = new Dictionary<long, long>();
+        var starts = new List<(long, long, long, long)>();
         for (var chain = 0; chain < 16; chain++)
         {
             long account = 1 + 2 * chain, other = account + 1;
-            var seq = Math.Max(await log.LastSeqAsync(account, TestData.Cancel), await log.LastSeqAsync(other, TestData.Cancel));
-            Next(account, other, seq + 1);
+            var (head, otherHead) = (await log.OpenAsync(account, 0, TestData.Cancel), await log.OpenAsync(other, 0, TestData.Cancel));
+            (epochs[account], epochs[other]) = (head.Epoch, otherHead.Epoch);
+            starts.Add((account, other, head.LastSeq + 1, otherHead.LastSeq + 1));
         }
+        foreach (var (account, other, seq, otherSeq) in starts) Next(account, other, seq, otherSeq);
         await Task.Delay(TestData.Limit * 2, TimeProvider.System, TestData.Cancel);
 
-        void Next(long account, long other, long seq)
+        void Next(long account, long other, long seq, long otherSeq)
         {
             var id = $"{account}-{seq}";
             log.Cursors.Move(account, "device", "", seq);
-            log.Enqueue(new TestAppend(Entries.New(account, seq, id: id), Entries.New(other, seq, Direction.Out, id: id))
+            var left = 2;
+            log.Enqueue(new TestAppend(Entries.New(account, seq, id: id)) { Epoch = epochs[account], OnCommitted = End });
+            log.Enqueue(new TestAppend(Entries.New(other, otherSeq, Direction.Out, id: id)) { Epoch = epochs[other], OnCommitted = End });
+
+            void End()
             {
-                OnCommitted = () =>
-                {
-                    output.Line($"{account} {seq}");
-                    Next(account, other, seq + 1);
-                },
-            });
+                if (Interlocked.Decrement(ref left) > 0) return;
+                lock (output) output.Line($"{account} {seq} {otherSeq}");
+                Next(account, other, seq + 1, otherSeq + 1);
+            }
         }
     }
 

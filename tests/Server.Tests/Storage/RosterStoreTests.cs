@@ -3,14 +3,18 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Storage;
 
-public sealed class RosterStoreTests
+public sealed class SqliteRosterStoreTests() : RosterStoreTests(Store.Sqlite);
+
+public sealed class PostgresRosterStoreTests() : RosterStoreTests(Store.Postgres);
+
+public abstract class RosterStoreTests(Store store) : StoreTests(store)
 {
     private static RosterItem Item(string jid, Subscription subscription = Subscription.None) => new(jid, null, subscription, false, null, false, []);
 
     [Fact]
     public async Task Items_come_back_as_they_were_with_the_version_of_their_change()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new RosterStore(data.Database), await data.NewAccountAsync());
         Assert.Equal(0, (await store.LoadAsync(id, TestData.Cancel)).Version);
         var full = new RosterItem("romeo@example.net", "Röm\"eo", Subscription.From, true, "<presence/>"u8.ToArray(), true, ["Friends", "a,b", ""]);
@@ -26,7 +30,7 @@ public sealed class RosterStoreTests
     [Fact]
     public async Task Changes_since_a_version_are_each_item_once_with_removals()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new RosterStore(data.Database), await data.NewAccountAsync());
         foreach (var jid in new[] { "a", "b", "c" }) await store.UpsertAsync(id, Item(jid), TestData.Cancel);
         await store.UpsertAsync(id, Item("a", Subscription.To), TestData.Cancel);
@@ -46,11 +50,11 @@ public sealed class RosterStoreTests
     [Fact]
     public async Task Removals_are_remembered_up_to_a_bound_and_older_versions_are_told_so()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new RosterStore(data.Database), await data.NewAccountAsync());
         const int more = 5, all = RosterStore.MaxTombstones + more;
-        for (var i = 0; i < all; i++) _ = store.UpsertAsync(id, Item($"c{i}"), TestData.Cancel);
-        for (var i = 0; i < all - 1; i++) _ = store.DeleteAsync(id, $"c{i}", TestData.Cancel);
+        for (var i = 0; i < all; i++) await store.UpsertAsync(id, Item($"c{i}"), TestData.Cancel);
+        for (var i = 0; i < all - 1; i++) await store.DeleteAsync(id, $"c{i}", TestData.Cancel);
         await store.DeleteAsync(id, $"c{all - 1}", TestData.Cancel);
         Assert.Equal(RosterStore.MaxTombstones, await data.NumberAsync("SELECT count(*) FROM roster_item"));
         Assert.Null(await store.ChangesSinceAsync(id, all + more - 1, TestData.Cancel));

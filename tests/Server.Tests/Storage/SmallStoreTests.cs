@@ -3,13 +3,17 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Storage;
 
+public sealed class SqliteSmallStoreTests() : SmallStoreTests(Store.Sqlite);
+
+public sealed class PostgresSmallStoreTests() : SmallStoreTests(Store.Postgres);
+
 /// <summary>Invitations, and the values of modules.</summary>
-public sealed class SmallStoreTests
+public abstract class SmallStoreTests(Store store) : StoreTests(store)
 {
     [Fact]
     public async Task Values_are_kept_by_account_store_and_key()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id, other) = (new DataStore(data.Database), await data.NewAccountAsync(), await data.NewAccountAsync("romeo"));
         Assert.Null(await store.GetAsync(id, "s", "k", TestData.Cancel));
         await store.SetAsync(id, "s", "k", [1], TestData.Cancel);
@@ -32,7 +36,7 @@ public sealed class SmallStoreTests
     [Fact]
     public async Task An_invitation_has_so_many_uses_and_an_end()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var store = new InvitationStore(data.Database);
         var invitation = New(data, "token", 3);
         Assert.True(await store.CreateAsync(invitation, TestData.Cancel));
@@ -55,7 +59,7 @@ public sealed class SmallStoreTests
     [Fact]
     public async Task Invitations_are_listed_and_revoked_by_their_maker()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id, other) = (new InvitationStore(data.Database), await data.NewAccountAsync(), await data.NewAccountAsync("romeo"));
         await store.CreateAsync(New(data, "operators", 1), TestData.Cancel);
         foreach (var token in new[] { "one", "two" })
@@ -74,7 +78,7 @@ public sealed class SmallStoreTests
     [Fact]
     public async Task A_registration_uses_the_invitation_only_when_it_succeeds()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var store = new InvitationStore(data.Database);
         await store.CreateAsync(New(data, "token", 1) with { Role = Role.Admin }, TestData.Cancel);
         await data.NewAccountAsync("taken");

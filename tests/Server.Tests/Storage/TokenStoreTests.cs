@@ -3,13 +3,17 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Storage;
 
+public sealed class SqliteTokenStoreTests() : TokenStoreTests(Store.Sqlite);
+
+public sealed class PostgresTokenStoreTests() : TokenStoreTests(Store.Postgres);
+
 /// <summary>XEP-0484, sections 3.5 to 3.7 and 5.1.</summary>
-public sealed class TokenStoreTests
+public abstract class TokenStoreTests(Store store) : StoreTests(store)
 {
     [Fact]
     public async Task A_new_token_leaves_the_old_one_alive_until_it_is_used()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new TokenStore(data.Database), await data.NewAccountAsync());
         await store.IssueAsync(AccountStoreTests.Token(data, id, "phone", "first"), TestData.Cancel);
         Assert.True(await store.UseAsync(Assert.Single(await store.LoadAsync(id, "phone", TestData.Cancel)), null, TestData.Cancel));
@@ -27,7 +31,7 @@ public sealed class TokenStoreTests
     [Fact]
     public async Task A_count_must_rise()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new TokenStore(data.Database), await data.NewAccountAsync());
         await store.IssueAsync(AccountStoreTests.Token(data, id, "phone"), TestData.Cancel);
         async Task<bool> Use(long? count) => await store.UseAsync((await store.LoadAsync(id, "phone", TestData.Cancel))[0], count, TestData.Cancel);
@@ -43,7 +47,7 @@ public sealed class TokenStoreTests
     [Fact]
     public async Task Of_replays_at_the_same_time_one_is_accepted()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new TokenStore(data.Database), await data.NewAccountAsync());
         await store.IssueAsync(AccountStoreTests.Token(data, id, "phone"), TestData.Cancel);
         var token = (await store.LoadAsync(id, "phone", TestData.Cancel))[0];
@@ -55,7 +59,7 @@ public sealed class TokenStoreTests
     [Fact]
     public async Task A_token_ends_by_time_by_wish_and_with_its_device()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new TokenStore(data.Database), await data.NewAccountAsync());
         foreach (var device in new[] { "a", "b", "c", "d" }) await store.IssueAsync(AccountStoreTests.Token(data, id, device, device, device == "a" ? 1 : 48), TestData.Cancel);
         var old = (await store.LoadAsync(id, "a", TestData.Cancel))[0];
@@ -74,7 +78,7 @@ public sealed class TokenStoreTests
     [Fact]
     public async Task A_use_is_checked_although_it_costs_no_write()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new TokenStore(data.Database), await data.NewAccountAsync());
         await store.IssueAsync(AccountStoreTests.Token(data, id, "phone"), TestData.Cancel);
         Assert.True(await store.UseAsync((await store.LoadAsync(id, "phone", TestData.Cancel))[0], null, TestData.Cancel));
@@ -89,7 +93,7 @@ public sealed class TokenStoreTests
     [Fact]
     public async Task An_account_has_tokens_for_so_many_devices()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (store, id) = (new TokenStore(data.Database), await data.NewAccountAsync());
         for (var i = 0; i < TokenStore.MaxDevices + 3; i++)
             await store.IssueAsync(AccountStoreTests.Token(data, id, $"d{i}", hours: 24 + i), TestData.Cancel);
@@ -101,7 +105,7 @@ public sealed class TokenStoreTests
     [Fact]
     public async Task Devices_are_remembered_and_taken_back_with_all_they_hold()
     {
-        await using var data = await TestData.NewAsync();
+        await using var data = await NewAsync();
         var (devices, id) = (new DeviceStore(data.Database), await data.NewAccountAsync());
         await devices.SeenAsync(id, "phone", "Phone", "Indaba", "r1", TestData.Cancel);
         var first = data.Time.GetUtcNow();

@@ -36,6 +36,9 @@ internal abstract class Link : IAsyncDisposable
     /// <summary>Writes elements as this framing wants them.</summary>
     public abstract ReadOnlyMemory<byte> Encode(string xml);
 
+    /// <summary>This side's address, as text.</summary>
+    public abstract string Local { get; }
+
     /// <summary>False once this side has cut or disposed it.</summary>
     public bool IsOpen { get; protected set; } = true;
 
@@ -94,6 +97,8 @@ internal sealed class TcpLink : Link
             throw;
         }
     }
+
+    public override string Local => _socket.LocalEndPoint!.ToString()!;
 
     /// <summary>The TLS layer, once there is one.</summary>
     public SslStream? Tls => _stream as SslStream;
@@ -223,6 +228,8 @@ internal sealed class WebSocketLink : Link
             throw;
         }
     }
+
+    public override string Local => _tcp!.LocalEndPoint!.ToString()!;
 
     /// <summary>The subprotocol that the server chose.</summary>
     public string? SubProtocol => _socket.SubProtocol;
