@@ -39,7 +39,7 @@ internal sealed class EjabberdTarget : Target
     public static async Task<EjabberdTarget> Start(string folder)
     {
         if (ChildProcess.Find("ejabberdctl") is null) throw new ClusterException("ejabberd is not installed. On Debian: apt-get install ejabberd");
-        if (Directory.GetFiles("/usr/lib", "p1_pgsql.app", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }).Length == 0) throw new ClusterException("ejabberd's driver for PostgreSQL is not installed. On Debian: apt-get install erlang-p1-pgsql");
+        if (!Directory.EnumerateDirectories("/usr/lib/erlang/lib", "p1_pgsql-*").Any()) throw new ClusterException("ejabberd's driver for PostgreSQL is not installed. On Debian: apt-get install erlang-p1-pgsql");
         var layout = new ClusterOptions { Folder = folder, Server = [] }.OnFreePorts();
         var database = await PostgresServer.Open(Path.Combine(folder, "postgres"), layout.DatabasePort);
         await database.LetIn("trust"); // its driver is older than SCRAM in PostgreSQL

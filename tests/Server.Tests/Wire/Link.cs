@@ -56,6 +56,7 @@ internal abstract class Link : IAsyncDisposable
         {
             if (target.Source is { } source) socket.Bind(new IPEndPoint(source, 0));
             await socket.ConnectAsync(target.Address, port, cancel);
+            if (!target.Preamble.IsEmpty) await socket.SendAsync(target.Preamble, cancel);
             return socket;
         }
         catch
