@@ -68,7 +68,7 @@ public sealed class ProxyProtocolTests
 
         await using var strangers = await Start("192.0.2.1");
         using var liar = await Dial(strangers, ProxyBytes.Of(IPEndPoint.Parse("192.0.2.7:5"), ProxyBytes.Tls(1, "TLSv1.3")));
-        Assert.Contains("<stream:error>", await ToEnd(liar), StringComparison.Ordinal);
+        Assert.DoesNotContain("features", await ToEnd(liar), StringComparison.Ordinal); // a stream error, or a reset that overtook it
         using var direct = await Dial(strangers, []);
         Assert.Contains("SCRAM", await Features(direct), StringComparison.Ordinal);
         await strangers.StopNode();
