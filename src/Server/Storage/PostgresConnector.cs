@@ -9,19 +9,18 @@ internal enum ConnectionKind { Reads, Jobs, Log, Side }
 /// <summary>Opens connections to PostgreSQL, set up for what they are for.</summary>
 internal sealed class PostgresConnector : IDisposable
 {
-    /// <summary>A statement that takes longer than this is taken for lost, and its connection with it. (A frozen database never answers.)</summary>
-    private const int CommandSeconds = 30, ConnectSeconds = 5;
+    private const int ConnectSeconds = 5;
 
     private readonly NpgsqlDataSource[] _sources;
 
     /// <exception cref="StorageException">The text is no connection string.</exception>
-    public PostgresConnector(string connectionString)
+    public PostgresConnector(PostgresSettings settings)
     {
         NodeKey = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue;
         NpgsqlConnectionStringBuilder text;
         try
         {
-            text = new NpgsqlConnectionStringBuilder(connectionString);
+            text = new NpgsqlConnectionStringBuilder(settings.ConnectionString);
         }
         catch (Exception error) when (error is ArgumentException or FormatException or KeyNotFoundException or InvalidCastException or OverflowException)
         {
@@ -29,7 +28,7 @@ internal sealed class PostgresConnector : IDisposable
         }
         if (string.IsNullOrEmpty(text.Host)) throw new StorageException("The setting database.postgreSql names no server: it needs Host=...");
         Place = $"{text.Database ?? text.Username} at {text.Host}:{text.Port}";
-        _sources = [.. Enum.GetValues<ConnectionKind>().Select(kind => Source(text, kind))];
+        _sources = [.. Enum.GetValues<ConnectionKind>().Select(kind => Source(text, kind, settings.CommandTimeout))];
     }
 
     /// <summary>What names this process in the database: random, so that it is another one after every start.</summary>
@@ -63,7 +62,7 @@ internal sealed class PostgresConnector : IDisposable
         foreach (var source in _sources) source.Dispose();
     }
 
-    private NpgsqlDataSource Source(NpgsqlConnectionStringBuilder given, ConnectionKind kind)
+    private NpgsqlDataSource Source(NpgsqlConnectionStringBuilder given, ConnectionKind kind, TimeSpan commandTimeout)
     {
         // Whatever the server's defaults are, a commit waits for the disk: an ack hangs on it.
         var options = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed" + kind switch
@@ -80,7 +79,7 @@ internal sealed class PostgresConnector : IDisposable
             ApplicationName = ApplicationName(kind),
             Options = given.Options is { Length: > 0 } own ? own + " " + options : options,
             Timeout = ConnectSeconds,
-            CommandTimeout = CommandSeconds,
+            CommandTimeout = (int)commandTimeout.TotalSeconds,
             MaxAutoPrepare = kind is ConnectionKind.Reads or ConnectionKind.Jobs ? 256 : 0, // the others prepare by themselves
             AutoPrepareMinUsages = 2,
             TcpKeepAlive = true,

@@ -9,4 +9,6 @@ internal sealed record PostgresSettings(string ConnectionString)
     public int JobConnections { get; init; } = 4;
     /// <summary>Writers of the log.</summary>
     public int LogWriters { get; init; } = 2;
+    /// <summary>A statement that takes longer is taken for lost, and its connection with it: a frozen database never answers, and no statement here is as slow.</summary>
+    public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(30);
 }

@@ -33,7 +33,7 @@ internal sealed class TestData : IMeterFactory, IAsyncDisposable
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Data that is open.</summary>
-    public static async Task<TestData> NewAsync(Store store)
+    public static async Task<TestData> NewAsync(Store store = Store.Sqlite)
     {
         var data = new TestData(store);
         if (store == Store.Postgres) data._connectionString = await PostgresFixture.NewDatabaseAsync();
