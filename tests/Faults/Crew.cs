@@ -25,6 +25,7 @@ internal sealed class Crew(Target target, FaultOptions options) : IAsyncDisposab
     /// <summary>Makes the accounts, logs all devices in, and lets the senders begin.</summary>
     public async Task Start()
     {
+        await target.AwaitGreeting();
         await target.AddAccounts([.. Ledgers.SelectMany(l => new[] { l.Sender, l.Receiver })]);
         foreach (var (pair, ledger) in Ledgers.Index())
         {
@@ -70,6 +71,7 @@ internal sealed class Crew(Target target, FaultOptions options) : IAsyncDisposab
     /// <summary>Reads what the archives have, and looks whether anything comes that a device has already.</summary>
     public async Task Examine()
     {
+        await target.AwaitGreeting();
         foreach (var receiver in _receivers)
         {
             if (!target.SendsWhatWasMissed) await receiver.CatchUp();

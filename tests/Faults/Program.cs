@@ -16,6 +16,11 @@ catch (Exception e) when (e is FormatException or ClusterException or InvalidOpe
     Console.Error.WriteLine(e.Message);
     return 2;
 }
+catch (Exception e)
+{
+    Console.Error.WriteLine(e); // and no crash: what was started is ended with the program
+    return 2;
+}
 
 static async Task<int> Run(string[] args, FaultOptions options)
 {
@@ -24,6 +29,7 @@ static async Task<int> Run(string[] args, FaultOptions options)
         foreach (var fault in Catalogue.All(options)) Console.WriteLine($"{fault.Name}{(fault.NeedsNetworks || fault.NeedsDisk ? "  (needs root)" : "")}");
         return 0;
     }
+    if (options.Server == "ejabberd") options = options with { Nodes = 1 };
     var networks = !options.Plain && options.Server == "indaba" && Networks.Lacking() is null;
     if (networks && !Networks.IsInside) return await Networks.Enter(args);
     if (!options.Plain && options.Server == "indaba" && Networks.Lacking() is { } lacking) Console.WriteLine($"skipped: {lacking}, and a small disk to fill up too");
@@ -50,6 +56,7 @@ static async Task<int> Run(string[] args, FaultOptions options)
 static async Task<Target> Start(FaultOptions options, string folder, bool networks, SmallDisk? disk) => options.Server switch
 {
     "indaba" => await IndabaTarget.Start(options, folder, networks, disk),
+    "ejabberd" => await EjabberdTarget.Start(folder),
     _ => throw new FormatException($"unknown server {options.Server}"),
 };
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Indaba.Cluster;
 using Indaba.Server.Tests.Wire;
 
@@ -22,7 +23,7 @@ internal abstract class Target(bool networks) : WireTarget, IAsyncDisposable
     /// <summary>The database's disk when it is a small one that can be filled.</summary>
     public SmallDisk? Disk { get; init; }
     /// <summary>How clients connect, in turn.</summary>
-    public IReadOnlyList<Transport> Transports => HasNetworks
+    public virtual IReadOnlyList<Transport> Transports => HasNetworks
         ? [Transport.DirectTls, Transport.StartTls, Transport.WebSocket] // not from this machine: nobody logs in without TLS
         : [Transport.Plain, Transport.DirectTls, Transport.WebSocket, Transport.Plain];
     /// <summary>True when the server knows SASL2 and Bind 2.</summary>
@@ -41,6 +42,24 @@ internal abstract class Target(bool networks) : WireTarget, IAsyncDisposable
 
     /// <summary>Makes accounts, all with the password of tests.</summary>
     public abstract Task AddAccounts(IReadOnlyCollection<string> names);
+
+    /// <summary>Waits until a client that connects is greeted.</summary>
+    public async Task AwaitGreeting()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while (true)
+        {
+            try
+            {
+                await using var client = await WireClient.Connect(this, Transports[0]);
+                return;
+            }
+            catch (Exception e) when (e is WireException or IOException or SocketException)
+            {
+                await Task.Delay(100, limit.Token); // the balancer has not found a node yet
+            }
+        }
+    }
 
     /// <summary>Waits until every node serves that should.</summary>
     public abstract Task AwaitWhole();

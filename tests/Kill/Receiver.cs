@@ -41,6 +41,7 @@ internal sealed class Receiver(WireTarget server, Ledger ledger, Screen screen, 
     {
         await using var client = await LogInAnew();
         foreach (var seen in await Archive.Read(client, ledger, screen.LastStanzaId)) ledger.Receive(screen, seen);
+        await client.Close();
     }
 
     protected override async Task OnBound(WireClient client, CancellationToken stop)

@@ -65,9 +65,12 @@ internal sealed partial class ChildProcess
     }
 
     /// <summary>SIGKILL to it and to all that it has started.</summary>
-    public void KillAll()
+    public void KillAll() => SignalAll(SigKill);
+
+    /// <summary>Sends a signal to it and to all that it has started.</summary>
+    public void SignalAll(int signal)
     {
-        if (IsRunning) _ = SendSignal(-Id, SigKill); // its session is also its process group
+        if (IsRunning) _ = SendSignal(-Id, signal); // its session is also its process group
     }
 
     /// <summary>SIGTERM, and waits for the end; SIGKILL when that takes longer than <paramref name="limit"/>. True when it ended by itself.</summary>
@@ -146,7 +149,13 @@ internal sealed partial class ChildProcess
 
     /// <summary>SIGUSR2.</summary>
     public const int SigUser2 = 12;
-    private const int SigKill = 9, SigTerminate = 15, SigContinue = 18, SigStop = 19;
+    /// <summary>SIGTERM.</summary>
+    public const int SigTerminate = 15;
+    /// <summary>SIGCONT.</summary>
+    public const int SigContinue = 18;
+    /// <summary>SIGSTOP.</summary>
+    public const int SigStop = 19;
+    private const int SigKill = 9;
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int SendSignal(int pid, int signal);

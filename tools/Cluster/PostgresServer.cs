@@ -91,8 +91,7 @@ internal sealed partial class PostgresServer : IAsyncDisposable
             var data = Path.Combine(folder, "data");
             // The C locale sorts bytes: the same on every machine, and faster.
             await Run([.. Demotion, Path.Combine(Binaries, "initdb"), "-D", data, "-U", Administrator, "--pwfile", passwordFile, "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions"]).ConfigureAwait(false);
-            // Written over and not replaced, so that it stays the server's own file.
-            await File.WriteAllTextAsync(Path.Combine(data, "pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\nhost all all samenet scram-sha-256\n").ConfigureAwait(false);
+            await LetIn(folder, "scram-sha-256").ConfigureAwait(false);
         }
         return new PostgresServer(folder, await File.ReadAllTextAsync(passwordFile).ConfigureAwait(false), disposable)
         {
@@ -101,6 +100,9 @@ internal sealed partial class PostgresServer : IAsyncDisposable
             Settings = settings,
         };
     }
+
+    /// <summary>Another way to authenticate than SCRAM, for all, from the next start.</summary>
+    public Task LetIn(string method) => LetIn(Folder, method);
 
     /// <summary>Starts it and waits until it takes connections; makes role and database the first time.</summary>
     public async Task Start()
@@ -161,6 +163,10 @@ internal sealed partial class PostgresServer : IAsyncDisposable
         Thaw();
         await Stop().ConfigureAwait(false);
     }
+
+    // Written over and not replaced, so that it stays the server's own file.
+    private static Task LetIn(string folder, string method) =>
+        File.WriteAllTextAsync(Path.Combine(folder, "data", "pg_hba.conf"), $"host all all 127.0.0.1/32 {method}\nhost all all samenet {method}\n");
 
     private async Task StartPostmaster()
     {

@@ -19,6 +19,7 @@ internal sealed record NodePlace(IPAddress Address, int C2s, int Tls, int Http, 
 internal sealed class ServerNode(int number, string folder, NodePlace place, ClusterSettings settings) : IClusterNode, IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(90), StopLimit = TimeSpan.FromSeconds(30), Pause = TimeSpan.FromSeconds(1);
+    private const int EndedForGood = 3; // "indaba drain --stop"
     private readonly Lock _lock = new();
     private ChildProcess? _process;
     private bool _wanted;
@@ -112,11 +113,16 @@ internal sealed class ServerNode(int number, string folder, NodePlace place, Clu
 
     private async Task Supervise(ChildProcess process)
     {
-        await process.Exited;
+        var code = await process.Exited;
         await Task.Delay(Pause);
         lock (_lock)
         {
             if (!_wanted || _process != process) return;
+            if (code == EndedForGood)
+            {
+                _wanted = false;
+                return;
+            }
             Restarts++;
         }
         Launch();

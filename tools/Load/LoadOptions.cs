@@ -11,12 +11,13 @@ internal sealed record LoadOptions
         Load chat  [--pairs 100] [--window 1] [--seconds 10] [--warmup 3] [--rate 0] [--ask each|window] [--size 50]
         Load idle  [--sessions 1000] [--settle 10]
         Load login [--count 1000] [--at-once 32] [--mechanism SCRAM-SHA-1]
+        Load storm [--sessions 1000] [--at-once 32] [--seconds 10]
           --server indaba|prosody   what to start and measure
-          --transport plain|tls     how clients connect
+          --transport plain|tls|starttls  how clients connect
           -- ARGUMENTS              for the server
         """;
 
-    /// <summary>chat, idle or login.</summary>
+    /// <summary>chat, idle, login or storm.</summary>
     public string Command { get; init; } = "";
     /// <summary>Senders, each with a receiver of its own.</summary>
     public int Pairs { get; init; } = 100;
@@ -53,7 +54,7 @@ internal sealed record LoadOptions
     /// <exception cref="FormatException">An unknown option or a bad value.</exception>
     public static LoadOptions Parse(IReadOnlyList<string> args)
     {
-        if (args is not ["chat" or "idle" or "login", ..]) throw new FormatException(Usage);
+        if (args is not ["chat" or "idle" or "login" or "storm", ..]) throw new FormatException(Usage);
         var options = new LoadOptions { Command = args[0] };
         for (var i = 1; i < args.Count; i += 2)
         {
@@ -79,7 +80,7 @@ internal sealed record LoadOptions
         "--at-once" => this with { AtOnce = Number(value) },
         "--mechanism" => this with { Mechanism = value },
         "--server" => this with { Server = value },
-        "--transport" => this with { Transport = value switch { "plain" => Transport.Plain, "tls" => Transport.DirectTls, _ => throw new FormatException("--transport plain or tls") } },
+        "--transport" => this with { Transport = value switch { "plain" => Transport.Plain, "tls" => Transport.DirectTls, "starttls" => Transport.StartTls, _ => throw new FormatException("--transport plain, tls or starttls") } },
         _ => throw new FormatException($"unknown option {option}\n{Usage}"),
     };
 

@@ -16,6 +16,7 @@ try
     {
         "chat" => await new ChatRun(options, server).Run(),
         "idle" => await new IdleRun(options, server).Run(),
+        "storm" => await new StormRun(options, server).Run(),
         _ => await new LoginRun(options, server).Run(),
     };
     return ok ? 0 : 1;

@@ -78,6 +78,20 @@ internal sealed class Account
     /// <summary>The append of a position that is not on disk yet, or null.</summary>
     public MessageAppend? InFlight(long seq) => _inFlight.GetValueOrDefault(seq);
 
+    /// <summary>The position of a message that the account has sent to a peer and that is not on disk yet; 0 when there is none with this id. Takes the lock itself.</summary>
+    public long FindSending(string peer, string messageId)
+    {
+        lock (Lock)
+        {
+            long found = 0;
+            foreach (var (seq, append) in _inFlight)
+            {
+                if (append.Entry is { Direction: Direction.Out } entry && entry.MessageId == messageId && entry.Peer == peer) found = Math.Max(found, seq);
+            }
+            return found;
+        }
+    }
+
     /// <summary>An append has ended, committed or failed. Takes the lock itself.</summary>
     public void EndAppend(long seq, bool committed)
     {

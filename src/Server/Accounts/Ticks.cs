@@ -30,10 +30,13 @@ internal static class Ticks
     private static async ValueTask<Outcome> FindAsync(StageContext context, string peer, string id, bool displayed)
     {
         var (node, account) = (context.Node, context.Account.Id);
-        if (await node.Mailbox.FindByMessageIdAsync(account, peer, id, Direction.Out, MaxScan).ConfigureAwait(false) is not { } sent) return Outcome.Continue;
+        // A receipt can be quicker than the commit of what it answers; that one has its position already.
+        var seq = context.Account.FindSending(peer, id);
+        if (seq == 0) seq = (await node.Mailbox.FindByMessageIdAsync(account, peer, id, Direction.Out, MaxScan).ConfigureAwait(false))?.Seq ?? 0;
+        if (seq == 0) return Outcome.Continue;
         var at = node.Time.GetUtcNow().ToUnixTimeMilliseconds();
-        if (displayed) node.Mailbox.Conversations.Displayed(account, peer, sent.Seq, at);
-        else node.Mailbox.Conversations.Delivered(account, peer, sent.Seq, at);
+        if (displayed) node.Mailbox.Conversations.Displayed(account, peer, seq, at);
+        else node.Mailbox.Conversations.Delivered(account, peer, seq, at);
         return Outcome.Continue;
     }
 }

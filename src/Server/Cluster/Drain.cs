@@ -33,7 +33,7 @@ internal sealed partial class Drain(Node node) : IAsyncDisposable
     private volatile string _phase = "serving";
 
     /// <summary>How far it has come.</summary>
-    public DrainStatus Status => new(_phase, node.Sessions.Count);
+    public DrainStatus Status => new(_phase, node.Sessions.Count + node.Links.Relays.Count.Out);
 
     /// <summary>Completes once the node is drained and was asked to stop then.</summary>
     public Task StopAsked => _stopAsked.Task;

@@ -34,10 +34,10 @@ internal sealed record LimitsOptions
     [Bounds(2, 100)] public int LoginAttemptsPerConnection { get; init; } = 5;
 
     /// <summary>
-    /// Logins that go on at a time, from the TLS handshake to the bound session. Default 128: at five round trips of 100 ms each
-    /// they are 250 a second, about what one core does with TLS; sessions that are bound keep the rest. For a reconnect storm.
+    /// Logins that go on at a time, from the TLS handshake to the bound session; what keeps a node usable in a reconnect storm.
+    /// Default 0: 32 for each processor. They take no more time together than in turn, and sessions that are bound wait less.
     /// </summary>
-    [Bounds(1, 100_000)] public int LoginsInFlight { get; init; } = 128;
+    [Bounds(0, 100_000)] public int LoginsInFlight { get; init; }
 
     /// <summary>
     /// Logins that wait for their turn, in order; more are told in how many seconds to come back (<c>resource-constraint</c>,

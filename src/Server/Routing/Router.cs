@@ -24,35 +24,52 @@ internal sealed class Router(Node node)
         message.To ??= to;
         if (to.Domain != node.Options.Domain) throw new StanzaException(StanzaCondition.RemoteServerNotFound);
         if (to.Local is null) return ToServer(message);
+        Outgoing? outgoing = null;
         for (var attempt = 0; ; attempt++)
         {
             var bare = to.Bare;
             var place = await node.Accounts.LocateAsync(bare).ConfigureAwait(false);
             if (!place.Exists) return NoAccount(message);
-            if (place.Account is not { } account || node.Forwarding.IsBusy(bare)) return await ForwardAsync(session, item, message, senderPlan).ConfigureAwait(false);
+            if (place.Account is not { } account || node.Forwarding.IsBusy(bare)) return await ForwardAsync(session, item, message, senderPlan, outgoing).ConfigureAwait(false);
             var plan = StorePlan.Of(message);
-            if (!await RunAsync(Stage.Delivering, session, account, message, plan).ConfigureAwait(false)) return false;
+            if (outgoing is null && !await RunAsync(Stage.Delivering, session, account, message, plan).ConfigureAwait(false)) return false;
             if (!plan.Store || !senderPlan.Store)
             {
                 DeliverLive(session, account, message, plan);
                 if (account != session.Account) CopyLive(session, senderPlan, message);
                 return false;
             }
-            if (Commit(session, item, message, account, plan, senderPlan)) return !node.AcksBeforeCommit;
+            outgoing ??= Begin(session, item, message, senderPlan, Letter.OriginIdOf(message), keep: account != session.Account);
+            if (Receive(outgoing, account, plan)) return !node.AcksBeforeCommit;
             if (attempt == 5) throw new StanzaException(StanzaCondition.InternalServerError);
         }
     }
 
-    /// <summary>Puts both copies on their way to the disk; false when the recipient's account has closed meanwhile.</summary>
-    private bool Commit(Session session, InboxItem item, Message message, Account account, StorePlan plan, StorePlan senderPlan)
+    /// <summary>A message that is on its way to the logs.</summary>
+    private sealed record Outgoing(Letter Letter, Dispatch Dispatch);
+
+    /// <summary>
+    /// Puts the sender's own copy on its way (a message to oneself is one entry). It comes first: the recipient's receipt can
+    /// be quicker than its commit, and is about an entry that has its position by then.
+    /// </summary>
+    private Outgoing Begin(Session session, InboxItem item, Message message, StorePlan plan, string? originId, bool keep)
     {
-        var letter = Letter.Of(message, session.Jid, session.Device.Key, Letter.OriginIdOf(message));
-        var dispatch = new Dispatch(session, item, message.Element);
+        var outgoing = new Outgoing(Letter.Of(message, session.Jid, session.Device.Key, originId), new Dispatch(session, item, message.Element));
+        if (!keep) return outgoing;
+        outgoing.Dispatch.Begin();
+        // Closed: the session is ending, and what is not acked the client sends again.
+        if (node.Delivery.Send(session.Account, plan, outgoing.Letter, outgoing.Dispatch.EndOwn) == Submitted.Done) outgoing.Dispatch.End();
+        return outgoing;
+    }
+
+    /// <summary>Puts the recipient's copy on its way to the disk; false when its account has closed meanwhile.</summary>
+    private bool Receive(Outgoing outgoing, Account account, StorePlan plan)
+    {
+        var (letter, dispatch) = outgoing;
         dispatch.Begin();
         var received = node.Delivery.Receive(account, plan, letter, end => EndReceived(dispatch, letter, end));
+        if (received != Submitted.Pending) dispatch.End();
         if (received == Submitted.Closed) return false;
-        if (received == Submitted.Done) dispatch.End();
-        Keep(session, senderPlan, letter, dispatch, toOneself: account == session.Account);
         dispatch.End();
         return true;
     }
@@ -63,36 +80,23 @@ internal sealed class Router(Node node)
         else dispatch.End(end == AppendEnd.Failed ? StanzaError.Of(StanzaCondition.ResourceConstraint) : null);
     }
 
-    /// <summary>The sender's own copy; a message to oneself is one entry.</summary>
-    private void Keep(Session session, StorePlan plan, Letter letter, Dispatch dispatch, bool toOneself)
-    {
-        if (toOneself) return;
-        dispatch.Begin();
-        switch (node.Delivery.Send(session.Account, plan, letter, dispatch.EndOwn))
-        {
-            case Submitted.Done: dispatch.End(); break;
-            case Submitted.Closed: break; // the session is ending: what is not acked the client sends again
-        }
-    }
-
     /// <summary>The recipient's account is at another node, or on its way between nodes: what it is sent keeps its order there.</summary>
-    private async ValueTask<bool> ForwardAsync(Session session, InboxItem item, Message message, StorePlan senderPlan)
+    private async ValueTask<bool> ForwardAsync(Session session, InboxItem item, Message message, StorePlan senderPlan, Outgoing? outgoing)
     {
         await node.Forwarding.RoomAsync(message.To!.Value.Bare).ConfigureAwait(false);
-        var letter = Letter.Of(message, session.Jid, session.Device.Key, Letter.OriginIdOf(message) ?? Letter.MakeOriginId());
+        var originId = Letter.OriginIdOf(message) ?? Letter.MakeOriginId();
         if (!senderPlan.Store)
         {
-            node.Forwarding.Forward(letter, stored: false, error =>
+            node.Forwarding.Forward(Letter.Of(message, session.Jid, session.Device.Key, originId), stored: false, error =>
             {
                 if (error is not null) Reply(session, message.Element, error);
             });
             CopyLive(session, senderPlan, message);
             return false;
         }
-        var dispatch = new Dispatch(session, item, message.Element);
+        var (letter, dispatch) = outgoing ?? Begin(session, item, message, senderPlan, originId, keep: message.To!.Value.Bare != session.Account.Jid);
         dispatch.Begin();
         node.Forwarding.Forward(letter, stored: true, dispatch.End);
-        Keep(session, senderPlan, letter, dispatch, toOneself: false);
         dispatch.End();
         return !node.AcksBeforeCommit;
     }

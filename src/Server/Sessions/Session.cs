@@ -221,17 +221,7 @@ internal sealed class Session
     }
 
     /// <summary>Whether the session outlives its connection.</summary>
-    public void AllowResumption(bool resume)
-    {
-        Resumable = resume && _node.Options.StreamManagement.ResumeSeconds > 0;
-        NoteHandled();
-    }
-
-    /// <summary>Keeps <c>h</c> where other nodes find it, should this one be gone when the device comes back (XEP-0198 section 5).</summary>
-    private void NoteHandled()
-    {
-        if (Resumable) _node.Mailbox.Resumptions.Note(Id, Account.Id, Inbox.Handled);
-    }
+    public void AllowResumption(bool resume) => Resumable = resume && _node.Options.StreamManagement.ResumeSeconds > 0;
 
     /// <summary>True once the client has asked for XEP-0198 on this session.</summary>
     public bool ManagementAsked { get; set; }
@@ -240,11 +230,7 @@ internal sealed class Session
     public uint SentCount { get { lock (_lock) return _outbox.Written; } }
 
     /// <summary>Answers an ack request. Within a batch of commits it leaves with what the batch gives this session.</summary>
-    public void SendAck(uint h)
-    {
-        NoteHandled();
-        SendUncounted(Encoding.UTF8.GetBytes($"<a xmlns='{Ns.StreamManagement}' h='{h}'/>"));
-    }
+    public void SendAck(uint h) => SendUncounted(Encoding.UTF8.GetBytes($"<a xmlns='{Ns.StreamManagement}' h='{h}'/>"));
 
     // --- presence ---
 
@@ -427,9 +413,8 @@ internal sealed class Session
             remaining = _outbox.Remaining();
         }
         _node.Sessions.Remove(this);
-        // A device that was sent away comes back and asks how far it had come; one that went by itself does not.
-        if (closing?.Condition is StreamCondition.Reset or StreamCondition.SystemShutdown) NoteHandled();
-        else if (Resumable) _node.Mailbox.Resumptions.Forget(Id);
+        // A device that is sent away comes back to another node, which tells it how far it had come (XEP-0198 section 5).
+        if (Resumable && closing?.Condition is StreamCondition.Reset or StreamCondition.SystemShutdown) _node.Mailbox.Resumptions.Note(Id, Account.Id, Inbox.Handled);
         if (channel is not null) await CloseAsync(channel, written, closing).ConfigureAwait(false);
         await Account.DetachAsync(this, remaining, notifyPeers).ConfigureAwait(false);
     }

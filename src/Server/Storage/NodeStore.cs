@@ -57,5 +57,5 @@ internal sealed class NodeStore(Database database)
 
     private static NodeRow Read(DbDataReader row) => new(
         row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4), row.GetString(5), row.Time(6), row.Time(7),
-        row.GetInt32(8), row.GetInt32(9), row.GetInt64(10) / 1000d, row.GetInt64(11), row.GetInt64(12) / 1000d, row.GetInt64(13) / 1000d, row.GetInt32(14));
+        (int)row.GetInt64(8), (int)row.GetInt64(9), row.GetInt64(10) / 1000d, row.GetInt64(11), row.GetInt64(12) / 1000d, row.GetInt64(13) / 1000d, (int)row.GetInt64(14));
 }

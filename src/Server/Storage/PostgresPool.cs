@@ -153,7 +153,8 @@ internal sealed class PoolWorker(PostgresPool pool) : IDisposable
     /// <summary>The connection; opened when there is none.</summary>
     public PostgresStoreConnection Connection()
     {
-        if (_connection is not null) return _connection;
+        if (_connection is { Npgsql.State: ConnectionState.Open }) return _connection;
+        Drop();
         _connection = new PostgresStoreConnection(pool.Open());
         if (_hadOne) pool.Metrics.Reconnected();
         _hadOne = true;

@@ -12,6 +12,9 @@ internal sealed class MetricFamily
     // OpenTelemetry's default bounds for times in seconds (semantic conventions, http.server.request.duration).
     private static readonly double[] DefaultBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+    // The runtime made counters of them; they go up and down (semantic conventions: UpDownCounter), and rate() of them means nothing.
+    private static readonly string[] Mistaken = ["dotnet.thread_pool.queue.length", "dotnet.thread_pool.thread.count"];
+
     private enum Kind { Counter, Gauge, Histogram }
 
     private readonly Kind _kind;
@@ -27,7 +30,7 @@ internal sealed class MetricFamily
         var type = instrument.GetType();
         var generic = type.IsGenericType ? type.GetGenericTypeDefinition() : null;
         _observable = instrument.IsObservable;
-        _kind = generic == typeof(Histogram<>) ? Kind.Histogram : generic == typeof(Counter<>) || generic == typeof(ObservableCounter<>) ? Kind.Counter : Kind.Gauge;
+        _kind = generic == typeof(Histogram<>) ? Kind.Histogram : Mistaken.Contains(instrument.Name) ? Kind.Gauge : generic == typeof(Counter<>) || generic == typeof(ObservableCounter<>) ? Kind.Counter : Kind.Gauge;
         _sets = _observable || generic == typeof(Gauge<>);
         if (_kind == Kind.Histogram) _bounds = Bounds(instrument);
         _help = instrument.Description ?? "";

@@ -33,6 +33,21 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_setting_for_all_nodes_is_in_force_at_once_and_after_the_next_start()
+    {
+        Assert.Contains("in force here", await _server.Command("settings", "set", "limits.archivePage", "100"), StringComparison.Ordinal);
+        Assert.Matches(@"limits\.archivePage +100 +the database", await _server.Command("settings"));
+        var refused = await Assert.ThrowsAsync<WireException>(() => _server.Command("settings", "set", "limits.archivePage", "many"));
+        Assert.Contains("exit code 2", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("at the next start", await _server.Command("settings", "set", "http.bind", "127.0.0.1"), StringComparison.Ordinal);
+        Assert.Contains("keeps its own value", await _server.Command("settings", "set", "c2s.port", "5"), StringComparison.Ordinal);
+        Assert.Equal(0, await _server.Stop());
+        await _server.Start();
+        Assert.Contains("nothing has changed", await _server.Command("reload"), StringComparison.Ordinal); // what waited for the start is in force
+        Assert.Contains("now 250, from default", await _server.Command("settings", "unset", "limits.archivePage"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_new_password_or_a_lock_ends_the_sessions_at_once()
     {
         await using var alice = await WireClient.Login(_server, "alice", "phone");

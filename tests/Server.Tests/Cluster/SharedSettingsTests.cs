@@ -14,7 +14,7 @@ public sealed class SharedSettingsTests : IAsyncLifetime
     private readonly Folder _folder = new();
     private TestData _data = null!;
 
-    public async ValueTask InitializeAsync() => _data = await TestData.NewAsync();
+    public async ValueTask InitializeAsync() => _data = await TestData.NewAsync(Store.Sqlite);
 
     public async ValueTask DisposeAsync()
     {

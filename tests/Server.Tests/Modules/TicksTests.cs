@@ -83,6 +83,7 @@ public sealed class TicksTests(NodeServer server) : IClassFixture<NodeServer>
     {
         await from.Send($"<message to='{to.BareJid}' type='chat' id='{id}'><body>{id}</body><request xmlns='{Ns.Receipts}'/></message>");
         Assert.Equal(id, (await ArchiveTests.Message(to))["id"]);
+        await from.Barrier(); // its own copy is on disk too
         var account = (await server.Node.Accounts.LocateAsync(Xmpp.Jid.Parse(from.BareJid))).Account;
         return (await server.Node.Mailbox.FindByMessageIdAsync(account!.Id, to.BareJid, id, Direction.Out, 10, TestContext.Current.CancellationToken))!.Seq;
     }

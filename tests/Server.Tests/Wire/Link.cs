@@ -36,6 +36,9 @@ internal abstract class Link : IAsyncDisposable
     /// <summary>Writes elements as this framing wants them.</summary>
     public abstract ReadOnlyMemory<byte> Encode(string xml);
 
+    /// <summary>This side's address, as text.</summary>
+    public abstract string Local { get; }
+
     /// <summary>False once this side has cut or disposed it.</summary>
     public bool IsOpen { get; protected set; } = true;
 
@@ -53,6 +56,7 @@ internal abstract class Link : IAsyncDisposable
         {
             if (target.Source is { } source) socket.Bind(new IPEndPoint(source, 0));
             await socket.ConnectAsync(target.Address, port, cancel);
+            if (!target.Preamble.IsEmpty) await socket.SendAsync(target.Preamble, cancel);
             return socket;
         }
         catch
@@ -94,6 +98,8 @@ internal sealed class TcpLink : Link
             throw;
         }
     }
+
+    public override string Local => _socket.LocalEndPoint!.ToString()!;
 
     /// <summary>The TLS layer, once there is one.</summary>
     public SslStream? Tls => _stream as SslStream;
@@ -223,6 +229,8 @@ internal sealed class WebSocketLink : Link
             throw;
         }
     }
+
+    public override string Local => _tcp!.LocalEndPoint!.ToString()!;
 
     /// <summary>The subprotocol that the server chose.</summary>
     public string? SubProtocol => _socket.SubProtocol;

@@ -38,6 +38,9 @@ internal sealed class SmState
     /// <summary>Counts a stanza that came in.</summary>
     public void OnReceived() => Received++;
 
+    /// <summary>The server counts what it sends from here on: what came between <c>&lt;enable/&gt;</c> and this is not counted.</summary>
+    public void OnEnabled() => Received = 0;
+
     /// <summary>Takes the server's <c>h</c>.</summary>
     /// <exception cref="WireException">It is no number, goes back, or is more than was sent.</exception>
     public void OnAck(string? text)

@@ -351,6 +351,10 @@ internal sealed class WireClient : IAsyncDisposable
         {
             Sm!.OnReceived();
         }
+        else if (element.Is("enabled", Ns.StreamManagement))
+        {
+            Sm!.OnEnabled();
+        }
         else if (element.Is("a", Ns.StreamManagement))
         {
             Sm!.OnAck(element["h"]);

@@ -11,6 +11,8 @@ internal abstract class WireTarget
     public virtual IPAddress Address => IPAddress.Loopback;
     /// <summary>The address that connections come from, or null for the system's choice.</summary>
     public virtual IPAddress? Source => null;
+    /// <summary>What is sent before anything else on each connection: the PROXY header where a test stands in for the balancer.</summary>
+    public virtual ReadOnlyMemory<byte> Preamble => default;
     /// <summary>The port of plain TCP and STARTTLS.</summary>
     public abstract int C2sPort { get; }
     /// <summary>The port of direct TLS.</summary>
