@@ -64,8 +64,10 @@ internal sealed class PostgresConnector : IDisposable
 
     private NpgsqlDataSource Source(NpgsqlConnectionStringBuilder given, ConnectionKind kind, TimeSpan commandTimeout)
     {
-        // Whatever the server's defaults are, a commit waits for the disk: an ack hangs on it.
-        var options = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed" + kind switch
+        // Whatever the server's defaults are, a commit waits for the disk: an ack hangs on it. And the server must notice within a
+        // minute when this node is cut off, or what it keeps for lost connections adds up to its limit.
+        var options = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
+            + " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c tcp_user_timeout=45000" + kind switch
         {
             ConnectionKind.Reads => " -c default_transaction_read_only=on",
             // A serializable transaction that has read a small table from end to end is in the way of every other one.
@@ -83,6 +85,8 @@ internal sealed class PostgresConnector : IDisposable
             MaxAutoPrepare = kind is ConnectionKind.Reads or ConnectionKind.Jobs ? 256 : 0, // the others prepare by themselves
             AutoPrepareMinUsages = 2,
             TcpKeepAlive = true,
+            TcpKeepAliveTime = 20,
+            TcpKeepAliveInterval = 10,
         };
         if (text.Host!.Contains(',', StringComparison.Ordinal) && string.IsNullOrEmpty(given.TargetSessionAttributes)) text.TargetSessionAttributes = "read-write";
         return new NpgsqlDataSourceBuilder(text.ConnectionString).Build();

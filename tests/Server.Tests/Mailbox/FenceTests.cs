@@ -124,7 +124,7 @@ public sealed class FenceTests
             Assert.True(await PostgresNode.IsCommittedAsync(node.Append(account, head.LastSeq + 1, head.Epoch)));
             Assert.Equal(known[account], head.LastSeq);
         }
-        await child.UntilRefusedAsync(reported, 32);
+        await child.UntilRefusedAsync(reported, 16);
         await child.KillAsync();
         while (await child.ReadAsync() is { } line) reported.Add(line);
         foreach (var line in reported.Where(line => line.Length > 0 && char.IsAsciiDigit(line[0])))

@@ -73,7 +73,7 @@ public sealed partial class Child
 
             void Refused()
             {
-                lock (output) output.Line("refused");
+                lock (output) output.Line($"refused {account}");
             }
 
             void End()
@@ -116,13 +116,14 @@ public sealed partial class Child
         /// <summary>SIGCONT.</summary>
         public void Thaw() => _ = Signal(process.Id, 18);
 
-        /// <summary>Reads until so many of its appends were refused.</summary>
-        public async Task UntilRefusedAsync(List<string> lines, int times)
+        /// <summary>Reads until so many of its chains have met a refusal, which ends them.</summary>
+        public async Task UntilRefusedAsync(List<string> lines, int chains)
         {
-            while (times > 0)
+            var refused = new HashSet<string>();
+            while (refused.Count < chains)
             {
                 lines.Add(await ReadAsync() ?? throw new InvalidOperationException("the child ended by itself"));
-                if (lines[^1] == "refused") times--;
+                if (lines[^1].StartsWith("refused", StringComparison.Ordinal)) refused.Add(lines[^1]);
             }
         }
 
