@@ -250,7 +250,7 @@ internal sealed partial class LogShard
         {
             if (_formerProcess is { } former)
             {
-                while (!_database.Connector.EndFormer(connection, former, ConnectionKind.Log)) { }
+                if (!_database.Connector.EndFormer(connection, former, ConnectionKind.Log)) throw new TimeoutException("The former connection is still at work");
                 _formerProcess = null;
                 _database.Metrics.Reconnected();
             }

@@ -11,9 +11,6 @@ namespace Indaba.Server.Mailbox;
 /// </summary>
 internal sealed partial class PostgresClaim(PostgresDatabase database, ILogger log)
 {
-    /// <summary>How long a former owner may be at work before its connection is ended: a frozen or cut off node would hold its lock for ever.</summary>
-    private const int PatienceMilliseconds = 1000;
-
     private const string Claim = """
         INSERT INTO log_head AS h (account, epoch, node, formers) VALUES ($1, 1, $2, '{}')
         ON CONFLICT (account) DO UPDATE SET epoch = h.epoch + 1, node = excluded.node,
@@ -21,6 +18,7 @@ internal sealed partial class PostgresClaim(PostgresDatabase database, ILogger l
         RETURNING epoch, formers, trimmed
         """;
     private const string Settle = "UPDATE log_head SET formers = '{}' WHERE account = $1 AND epoch = $2 RETURNING epoch, formers, trimmed";
+    private const string Wait = "SELECT pg_advisory_xact_lock($1)"; // for a second at most, see PostgresConnector
     private const string Head = "SELECT epoch, formers, trimmed FROM log_head WHERE account = $1";
     private const string Last = "SELECT max(seq) FROM log WHERE account = $1";
     private const string CursorsOf = "SELECT device, resource, acked_seq, at FROM cursor WHERE account = $1";
@@ -39,26 +37,37 @@ internal sealed partial class PostgresClaim(PostgresDatabase database, ILogger l
         return Read(batch, account, tail)!;
     }, cancel);
 
-    /// <summary>Waits for what former owners have under way, then reads again.</summary>
+    /// <summary>Waits for what former owners have under way and reads again, in one round trip if they have nothing.</summary>
     public Task<Found> SettleAsync(long account, Found claimed, int tail, CancellationToken cancel) => database.RunAsync(connection =>
     {
-        foreach (var former in claimed.Formers)
-            if (former != database.Connector.NodeKey) WaitFor(connection.Npgsql, former, account);
-        using var batch = new NpgsqlBatch(connection.Npgsql);
-        batch.BatchCommands.Add(Command(Settle, account, claimed.Epoch));
-        if (Read(batch, account, tail) is { } settled) return settled with { Epoch = claimed.Epoch };
-        // Somebody has claimed it since: what this one appends is refused, so it hardly matters what it knows.
-        using var again = new NpgsqlBatch(connection.Npgsql);
-        again.BatchCommands.Add(Command(Head, account));
-        return (Read(again, account, tail) ?? claimed) with { Epoch = claimed.Epoch };
+        var others = claimed.Formers.Where(former => former != database.Connector.NodeKey).ToArray();
+        while (true)
+        {
+            try
+            {
+                using var batch = new NpgsqlBatch(connection.Npgsql);
+                foreach (var former in others) batch.BatchCommands.Add(Command(Wait, former));
+                batch.BatchCommands.Add(Command(Settle, account, claimed.Epoch));
+                if (Read(batch, account, tail, others.Length) is { } settled) return settled;
+                // Somebody has claimed it since: what this one appends is refused, so it hardly matters what it knows.
+                using var again = new NpgsqlBatch(connection.Npgsql);
+                again.BatchCommands.Add(Command(Head, account));
+                return (Read(again, account, tail) ?? claimed) with { Epoch = claimed.Epoch };
+            }
+            catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                foreach (var former in others) FormerEnded(account, End(connection.Npgsql, former));
+            }
+        }
     }, cancel);
 
-    private static Found? Read(NpgsqlBatch batch, long account, int tail)
+    private static Found? Read(NpgsqlBatch batch, long account, int tail, int locks = 0)
     {
         batch.BatchCommands.Add(Command(Last, account));
         batch.BatchCommands.Add(Command(CursorsOf, account));
         batch.BatchCommands.Add(Command(Tail, account, tail));
         using var reader = batch.ExecuteReader();
+        for (; locks > 0; locks--) reader.NextResult();
         if (!reader.Read()) return null;
         var (epoch, formers, last) = (reader.GetInt64(0), reader.GetFieldValue<long[]>(1), reader.GetInt64(2));
         reader.NextResult();
@@ -72,26 +81,6 @@ internal sealed partial class PostgresClaim(PostgresDatabase database, ILogger l
         while (reader.Read()) keys.Add(PostgresReader.Key(reader));
         keys.Reverse();
         return new Found(epoch, formers, last, cursors, keys);
-    }
-
-    private void WaitFor(NpgsqlConnection connection, long node, long account)
-    {
-        while (true)
-        {
-            using var transaction = connection.BeginTransaction();
-            try
-            {
-                using (var limit = new NpgsqlCommand($"SET LOCAL lock_timeout = {PatienceMilliseconds}", connection)) limit.ExecuteNonQuery();
-                using (var wait = new NpgsqlCommand("SELECT pg_advisory_xact_lock($1)", connection) { Parameters = { new NpgsqlParameter<long> { TypedValue = node } } }) wait.ExecuteNonQuery();
-                transaction.Commit();
-                return;
-            }
-            catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.LockNotAvailable)
-            {
-                transaction.Rollback();
-            }
-            FormerEnded(account, End(connection, node));
-        }
     }
 
     /// <summary>Ends the server's processes that hold a node's lock: a batch of theirs is then undone, or was committed.</summary>

@@ -70,8 +70,9 @@ internal sealed class PostgresConnector : IDisposable
             + " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c tcp_user_timeout=45000" + kind switch
         {
             ConnectionKind.Reads => " -c default_transaction_read_only=on",
-            // A serializable transaction that has read a small table from end to end is in the way of every other one.
-            ConnectionKind.Jobs => " -c enable_seqscan=off",
+            // A serializable transaction that has read a small table from end to end is in the way of every other one. Who waits a second
+            // for a lock waits for somebody frozen or cut off: a job tries again, a claim ends the other's connection.
+            ConnectionKind.Jobs => " -c enable_seqscan=off -c lock_timeout=1000",
             _ => "",
         };
         var text = new NpgsqlConnectionStringBuilder(given.ConnectionString)

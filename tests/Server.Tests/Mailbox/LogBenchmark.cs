@@ -44,6 +44,26 @@ public sealed class LogBenchmark
         folder.Delete(recursive: true);
     }
 
+    /// <summary>A node has died and all of its accounts are claimed by another one.</summary>
+    [Fact(Explicit = true)]
+    public async Task Claims_of_a_dead_node_s_accounts()
+    {
+        const int accounts = 5000;
+        await using var server = await PostgresServer.StartNew();
+        await using (var first = await PostgresNode.StartAsync(server.ConnectionString))
+        {
+            var heads = await Task.WhenAll(Enumerable.Range(1, accounts).Select(account => first.ClaimAsync(account)));
+            await Task.WhenAll(Enumerable.Range(1, accounts).SelectMany(account => Enumerable.Range(1, 20).Select(seq => first.Append(account, seq, heads[account - 1].Epoch).Done)));
+        }
+        await using var second = await PostgresNode.StartAsync(server.ConnectionString);
+        var (own, theirs, time) = (Environment.CpuUsage.TotalTime, Cpu(server), Stopwatch.GetTimestamp());
+        var claimed = await Task.WhenAll(Enumerable.Range(1, accounts).Select(account => second.Log.OpenAsync(account, 200, TestData.Cancel)));
+        var seconds = Stopwatch.GetElapsedTime(time).TotalSeconds;
+        Assert.All(claimed, head => Assert.Equal(20, head.Tail.Count));
+        TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{accounts} claims: {seconds:F2} s, CPU each {(Environment.CpuUsage.TotalTime - own).TotalMicroseconds / accounts:F0} µs client + {(Cpu(server) - theirs).TotalMicroseconds / accounts:F0} µs PostgreSQL"));
+    }
+
     /// <summary>CPU of all processes of a server; those that have ended count with their parent.</summary>
     private static TimeSpan Cpu(PostgresServer? server)
     {
