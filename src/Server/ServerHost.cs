@@ -113,6 +113,7 @@ internal sealed class ServerHost : IAsyncDisposable
         if (node.AcksBeforeCommit) node.Log.AcksBeforeCommit();
         var health = app.Services.GetRequiredService<Health>();
         health.Map(app);
+        app.Services.GetRequiredService<LoadGauge>().Answer();
         var metrics = app.Services.GetRequiredService<PrometheusExporter>();
         metrics.Map(app, () => settings.Current.Http);
         app.MapAdmin(new AdminServices(settings, node.Address, node.AccountService, node.AccountRows, node.Invitations, mailbox, Processes(node), metrics, time));

@@ -53,9 +53,11 @@ internal sealed class Report(string name, FaultOptions options, int seed, Crew c
     private IEnumerable<Row> Rows()
     {
         var bad = crew.Ledgers.Select(l => new Bad([.. Checker.LostOf(l)], [.. Checker.DoubledOf(l)], [.. Checker.DisorderedOf(l)], l.Acked)).ToList();
-        return campaign.Outcomes.GroupBy(o => (o.IsMixed, o.Fault.Name)).OrderBy(g => g.Key.IsMixed).Select(group =>
+        // What went wrong with a message is put down to the first fault that ended after it was made.
+        var outcomes = campaign.Outcomes;
+        return outcomes.GroupBy(o => (o.IsMixed, o.Fault.Name)).OrderBy(g => g.Key.IsMixed).Select(group =>
         {
-            int Count(Func<Bad, IEnumerable<int>> which) => bad.Index().Sum(b => which(b.Item).Count(n => group.Any(o => n > o.Begin[b.Index] && n <= o.End[b.Index])));
+            int Count(Func<Bad, IEnumerable<int>> which) => bad.Index().Sum(b => which(b.Item).Count(n => outcomes.FirstOrDefault(o => n <= o.End[b.Index]) is { } o && group.Contains(o)));
             var times = group.SelectMany(o => o.Served).OfType<TimeSpan>().ToList();
             return new Row(group.Key.Name, group.Key.IsMixed, group.First().Fault.From, group.Count(), Count(b => b.Acked), Count(b => b.Lost), Count(b => b.Doubled), Count(b => b.Disordered),
                 Outcome.Quantile(times, 0.5).TotalSeconds, Outcome.Quantile(times, 1).TotalSeconds, group.Max(o => crew.Ledgers.Index().Max(l => l.Item.LongestDelay(o.Begin[l.Index], o.End[l.Index]))).TotalSeconds);

@@ -50,7 +50,17 @@ internal abstract class Device(WireTarget server, string account, Habits habits,
     }
 
     /// <summary>Breaks the connection as it is now, if there is one.</summary>
-    public void Cut() => _now?.Cut();
+    public void Cut()
+    {
+        try
+        {
+            _now?.Cut();
+        }
+        catch (ObjectDisposedException)
+        {
+            // it broke just now
+        }
+    }
 
     /// <summary>What it is like.</summary>
     protected Habits Habits => habits;

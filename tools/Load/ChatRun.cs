@@ -9,7 +9,7 @@ using Indaba.Xmpp;
 namespace Indaba.Load;
 
 /// <summary>Pairs of senders and receivers. A message counts as sent when it is written, acked when the server's h covers it, delivered when its receiver has it.</summary>
-internal sealed class ChatRun(LoadOptions options, TestServer server)
+internal sealed class ChatRun(LoadOptions options, LoadTarget target)
 {
     private readonly Histogram _acks = new();
     private readonly Histogram _deliveries = new();
@@ -18,12 +18,12 @@ internal sealed class ChatRun(LoadOptions options, TestServer server)
     public async Task<bool> Run()
     {
         var names = Enumerable.Range(0, options.Pairs).SelectMany(i => new[] { $"s{i}", $"r{i}" }).ToArray();
-        await server.AddAccounts(names);
-        var stats = new ProcessStats(server.Process!.Id);
-        var own = new ProcessStats(Environment.ProcessId, descendants: false);
+        await target.AddAccounts(names);
+        var stats = target.Servers;
+        var own = new ProcessStats([Environment.ProcessId], descendants: false);
 
-        var links = await Logins.Together(names, options.AtOnce, name => Connection.Login(server, name, options.Transport, appears: name[0] == 'r'));
-        var senders = Enumerable.Range(0, options.Pairs).Select(i => new ChatSender(links[$"s{i}"], $"r{i}@{server.Domain}", options, _acks)).ToArray();
+        var links = await Logins.Together(names, options.AtOnce, name => Connection.Login(target.Of(name), name, options.Transport, appears: name[0] == 'r'));
+        var senders = Enumerable.Range(0, options.Pairs).Select(i => new ChatSender(links[$"s{i}"], $"r{i}@{target.Domain}", options, _acks)).ToArray();
         var receivers = Enumerable.Range(0, options.Pairs).Select(i => new ChatReceiver(links[$"r{i}"], _deliveries)).ToArray();
         var running = senders.Select(s => s.Run()).Concat(receivers.Select(r => r.Run())).ToArray();
         using var stop = new CancellationTokenSource();
@@ -32,15 +32,17 @@ internal sealed class ChatRun(LoadOptions options, TestServer server)
         await Task.Delay(TimeSpan.FromSeconds(options.Warmup));
         _acks.Clear();
         _deliveries.Clear();
+        var databaseCpu = target.Database?.CpuMicros() ?? 0;
         var (cpu, ownCpu, delivered, watch) = (stats.CpuMicros(), own.CpuMicros(), receivers.Sum(r => r.Delivered), Stopwatch.StartNew());
         await Task.Delay(TimeSpan.FromSeconds(options.Seconds));
         var (took, count) = (watch.Elapsed.TotalSeconds, receivers.Sum(r => r.Delivered) - delivered);
         cpu = stats.CpuMicros() - cpu;
         ownCpu = own.CpuMicros() - ownCpu;
+        databaseCpu = (target.Database?.CpuMicros() ?? 0) - databaseCpu;
         await stop.CancelAsync();
         await Task.WhenAll(sending);
         await Settle(senders, receivers);
-        Print(senders, receivers, count, took, cpu, ownCpu);
+        Print(senders, receivers, count, took, cpu, databaseCpu, ownCpu);
         foreach (var c in senders.Concat<Connection>(receivers)) c.Dispose();
         await Task.WhenAll(running);
         return senders.All(s => s.Acked == s.Sent) && receivers.Sum(r => r.Doubled + r.OutOfOrder) == 0 && Lost(senders, receivers) == 0;
@@ -55,10 +57,10 @@ internal sealed class ChatRun(LoadOptions options, TestServer server)
         while (watch.Elapsed < TimeSpan.FromSeconds(20) && (senders.Any(s => s.Acked < s.Sent) || Lost(senders, receivers) > 0)) await tick.WaitForNextTickAsync();
     }
 
-    private void Print(ChatSender[] senders, ChatReceiver[] receivers, long count, double took, double cpu, double ownCpu)
+    private void Print(ChatSender[] senders, ChatReceiver[] receivers, long count, double took, double cpu, double databaseCpu, double ownCpu)
     {
-        Console.WriteLine(FormattableString.Invariant($"chat, {options.Server}, {options.Pairs} pairs, window {options.Window}, ask {(options.AskEach ? "each" : "window")}{(options.Rate > 0 ? $", rate {options.Rate}/s" : "")}, {options.Transport}"));
-        Console.WriteLine(FormattableString.Invariant($"  {count / took:N0} messages/s delivered, {cpu / count:0.0} µs server CPU per message, {cpu / took / 1e6:0.00} cores; generator {ownCpu / count:0.0} µs per message"));
+        Console.WriteLine(FormattableString.Invariant($"chat, {options.Server}, {options.Pairs} pairs, window {options.Window}, ask {(options.AskEach ? "each" : "window")}{(options.Rate > 0 ? $", rate {options.Rate}/s" : "")}, {options.Transport}{(options.Nodes > 0 ? $", {options.Nodes} nodes, {options.Cross} % of pairs across" : "")}"));
+        Console.WriteLine(FormattableString.Invariant($"  {count / took:N0} messages/s delivered, {cpu / count:0.0} µs server CPU per message{(options.Nodes > 0 ? $" + {databaseCpu / count:0.0} µs PostgreSQL" : "")}, {(cpu + databaseCpu) / took / 1e6:0.00} cores; generator {ownCpu / count:0.0} µs per message"));
         Console.WriteLine($"  acks       {_acks}");
         Console.WriteLine($"  deliveries {_deliveries}");
         Console.WriteLine(FormattableString.Invariant($"  sent {senders.Sum(s => s.Sent)}, acked {senders.Sum(s => s.Acked)}, delivered {receivers.Sum(r => r.Distinct)}, lost {Lost(senders, receivers)}, doubled {receivers.Sum(r => r.Doubled)}, out of order {receivers.Sum(r => r.OutOfOrder)}"));

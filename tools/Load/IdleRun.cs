@@ -4,7 +4,7 @@ using Indaba.Server.Tests.Wire;
 namespace Indaba.Load;
 
 /// <summary>Sessions that are online and silent: what memory each costs.</summary>
-internal sealed class IdleRun(LoadOptions options, TestServer server)
+internal sealed class IdleRun(LoadOptions options, LoadTarget target)
 {
     private const int Before = 50; // sessions that pay for what is paid once
 
@@ -12,8 +12,8 @@ internal sealed class IdleRun(LoadOptions options, TestServer server)
     public async Task<bool> Run()
     {
         var names = Enumerable.Range(0, options.Sessions + Before).Select(i => $"u{i}").ToArray();
-        await server.AddAccounts(names);
-        var stats = new ProcessStats(server.Process!.Id);
+        await target.AddAccounts(names);
+        var stats = target.Servers;
         var running = new List<Task>();
         var connections = new List<Connection>();
         await Add(names[..Before], connections, running);
@@ -40,7 +40,7 @@ internal sealed class IdleRun(LoadOptions options, TestServer server)
 
     private async Task Add(string[] names, List<Connection> connections, List<Task> running)
     {
-        foreach (var link in (await Logins.Together(names, options.AtOnce, n => Connection.Login(server, n, options.Transport, appears: true))).Values)
+        foreach (var link in (await Logins.Together(names, options.AtOnce, n => Connection.Login(target.Of(n), n, options.Transport, appears: true))).Values)
         {
             var connection = new Idler(link);
             connections.Add(connection);

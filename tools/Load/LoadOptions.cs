@@ -12,6 +12,7 @@ internal sealed record LoadOptions
         Load idle  [--sessions 1000] [--settle 10]
         Load login [--count 1000] [--at-once 32] [--mechanism SCRAM-SHA-1]
         Load storm [--sessions 1000] [--at-once 32] [--seconds 10]
+          --nodes N [--cross 50]    N nodes on one PostgreSQL; so many of 100 pairs have their two ends at different nodes
           --server indaba|prosody   what to start and measure
           --transport plain|tls|starttls  how clients connect
           -- ARGUMENTS              for the server
@@ -41,6 +42,10 @@ internal sealed record LoadOptions
     public int Count { get; init; } = 1_000;
     /// <summary>Logins under way at once.</summary>
     public int AtOnce { get; init; } = 32;
+    /// <summary>Nodes on one PostgreSQL; 0 is one server by itself, with its embedded database.</summary>
+    public int Nodes { get; init; }
+    /// <summary>Of a hundred pairs, those whose two ends are at different nodes.</summary>
+    public int Cross { get; init; }
     /// <summary>How logins authenticate.</summary>
     public string Mechanism { get; init; } = "SCRAM-SHA-1";
     /// <summary>The server.</summary>
@@ -67,6 +72,8 @@ internal sealed record LoadOptions
 
     private LoadOptions With(string option, string value) => option switch
     {
+        "--nodes" => this with { Nodes = Number(value) },
+        "--cross" => this with { Cross = Number(value, 0) },
         "--pairs" => this with { Pairs = Number(value) },
         "--window" => this with { Window = Number(value) },
         "--seconds" => this with { Seconds = Number(value) },

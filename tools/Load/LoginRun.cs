@@ -4,16 +4,16 @@ using Indaba.Server.Tests.Wire;
 namespace Indaba.Load;
 
 /// <summary>Logins as fast as they go: connect, authenticate, bind, presence, end.</summary>
-internal sealed class LoginRun(LoadOptions options, TestServer server)
+internal sealed class LoginRun(LoadOptions options, LoadTarget target)
 {
     /// <summary>Runs and prints.</summary>
     public async Task<bool> Run()
     {
         // Few accounts, each logged in often: the test client then hashes each password once, and what is measured is the server.
         var names = Enumerable.Range(0, options.AtOnce).Select(i => $"u{i}").ToArray();
-        await server.AddAccounts(names);
+        await target.AddAccounts(names);
         await Logins.Together(names, options.AtOnce, name => Login(name, 0));
-        var stats = new ProcessStats(server.Process!.Id);
+        var stats = target.Servers;
         var times = new Histogram();
         var (cpu, watch) = (stats.CpuMicros(), Stopwatch.StartNew());
         var left = options.Count;
@@ -34,7 +34,7 @@ internal sealed class LoginRun(LoadOptions options, TestServer server)
 
     private async Task<int> Login(string name, int number)
     {
-        var client = await WireClient.Login(server, name, $"l{number}", options.Transport, mechanism: options.Mechanism);
+        var client = await WireClient.Login(target.Of(name), name, $"l{number}", options.Transport, mechanism: options.Mechanism);
         await client.Appear();
         await client.Close();
         return number;

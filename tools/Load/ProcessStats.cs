@@ -2,8 +2,8 @@ using System.Globalization;
 
 namespace Indaba.Load;
 
-/// <summary>CPU time and memory of a process, and of its descendants where asked for, as /proc tells them.</summary>
-internal sealed class ProcessStats(int pid, bool descendants = true)
+/// <summary>CPU time and memory of processes, and of their descendants where asked for, as /proc tells them.</summary>
+internal sealed class ProcessStats(int[] pids, bool descendants = true)
 {
     private const double TicksPerSecond = 100; // USER_HZ, the same on every Linux of today
 
@@ -38,13 +38,13 @@ internal sealed class ProcessStats(int pid, bool descendants = true)
 
     private List<int> Tree()
     {
-        if (!descendants) return [pid];
+        if (!descendants) return [.. pids];
         var parents = new Dictionary<int, int>();
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
         {
             if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var p) && Stat(p) is { Length: > 1 } stat) parents[p] = int.Parse(stat[1], CultureInfo.InvariantCulture);
         }
-        var tree = new List<int> { pid };
+        var tree = new List<int>(pids);
         for (var i = 0; i < tree.Count; i++) tree.AddRange(parents.Where(p => p.Value == tree[i]).Select(p => p.Key));
         return tree;
     }

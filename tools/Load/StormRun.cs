@@ -10,7 +10,7 @@ namespace Indaba.Load;
 /// A reconnect storm: many devices are cut at one moment and come back at once, as after the death of a node, each when it
 /// is told to. A few sessions that were not cut go on asking for answers, before and during it.
 /// </summary>
-internal sealed partial class StormRun(LoadOptions options, TestServer server)
+internal sealed partial class StormRun(LoadOptions options, LoadTarget target)
 {
     private const int Watchers = 8, DevicesOfOne = 10;
     private int _told, _closed;
@@ -19,35 +19,52 @@ internal sealed partial class StormRun(LoadOptions options, TestServer server)
     public async Task<bool> Run()
     {
         var names = Enumerable.Range(0, options.Sessions).Select(i => $"u{i / DevicesOfOne}/d{i}").ToArray();
-        await server.AddAccounts([.. names.Select(n => n.Split('/')[0]).Distinct(), "watcher"]);
+        await target.AddAccounts([.. names.Select(n => n.Split('/')[0]).Distinct(), "watcher"]);
         var devices = await Logins.Together(names, options.AtOnce, Login);
         var watchers = await Logins.Together([.. Enumerable.Range(0, Watchers).Select(i => $"watcher/{i}")], 1, Login);
 
         var quiet = await Watch(watchers.Values, Task.Delay(TimeSpan.FromSeconds(options.Seconds), TimeProvider.System));
-        var stats = new ProcessStats(server.Process!.Id);
+        var stats = target.Servers;
         var back = new Histogram();
         var (cpu, watch) = (stats.CpuMicros(), Stopwatch.StartNew());
-        foreach (var device in devices.Values) device.Cut();
+        var gone = options.Nodes > 1 ? names.Where(n => target.IsAtFirst(n.Split('/')[0])).ToArray() : names;
+        if (!await target.KillFirst())
+        {
+            foreach (var device in devices.Values) device.Cut();
+        }
         var start = Stopwatch.GetTimestamp();
-        var storm = Task.WhenAll(names.Select(name => Task.Run(async () =>
+        var storm = Task.WhenAll(gone.Select(name => Task.Run(async () =>
         {
             await ComeBack(name);
             back.AddSince(start);
         })));
+        var connections = MostConnections(storm);
         var during = await Watch(watchers.Values, storm);
         await storm;
-        Console.WriteLine(FormattableString.Invariant($"storm, {options.Server}, {options.Sessions} devices at once, {options.Mechanism}, {options.Transport}"));
-        Console.WriteLine(FormattableString.Invariant($"  all back after {watch.Elapsed.TotalSeconds:0.0} s, {(stats.CpuMicros() - cpu) / options.Sessions / 1000:0.00} ms server CPU each; told to wait {_told} times, closed {_closed} times"));
+        Console.WriteLine(FormattableString.Invariant($"storm, {options.Server}, {gone.Length} devices at once{(options.Nodes > 1 ? $" of one killed node of {options.Nodes}" : "")}, {options.Mechanism}, {options.Transport}"));
+        Console.WriteLine(FormattableString.Invariant($"  all back after {watch.Elapsed.TotalSeconds:0.0} s, {(stats.CpuMicros() - cpu) / gone.Length / 1000:0.00} ms server CPU each; told to wait {_told} times, closed {_closed} times"));
         Console.WriteLine($"  back      {back}");
         Console.WriteLine($"  quiet     {quiet}");
         Console.WriteLine($"  meanwhile {during}");
+        if (options.Nodes > 0) Console.WriteLine($"  database connections at most: {await connections}");
         return true;
+    }
+
+    private async Task<int> MostConnections(Task end)
+    {
+        var most = 0;
+        while (!end.IsCompleted)
+        {
+            most = Math.Max(most, await target.DatabaseConnections());
+            await Task.WhenAny(end, Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System));
+        }
+        return most;
     }
 
     private Task<WireClient> Login(string name)
     {
         var parts = name.Split('/');
-        return WireClient.Login(server, parts[0], parts[1], options.Transport, mechanism: options.Mechanism);
+        return WireClient.Login(target.Of(parts[0]), parts[0], parts[1], options.Transport, mechanism: options.Mechanism);
     }
 
     private async Task ComeBack(string name)

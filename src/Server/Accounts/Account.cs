@@ -177,6 +177,23 @@ internal sealed class Account
         _node.Mailbox.Cursors.Move(Id, device.Key, device.Named ? device.Resource : "", seq);
     }
 
+    /// <summary>
+    /// Makes a device known that was never here: its cursor begins where its delivery will. True when it is new; the cursor
+    /// must be on disk before the device is told that it is bound, or after a crash it would be new again and begin behind
+    /// what other devices acked meanwhile.
+    /// </summary>
+    public bool Introduce(DeviceKey device)
+    {
+        long seq;
+        lock (Lock)
+        {
+            if (!device.Named || _cursors.ContainsKey(device.Key)) return false;
+            seq = StartOf(device).Acked;
+        }
+        MoveCursor(device, seq);
+        return true;
+    }
+
     /// <summary>The cursors as they stand.</summary>
     public Cursor[] Cursors() { lock (Lock) return [.. _cursors.Values]; }
 

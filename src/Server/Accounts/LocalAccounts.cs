@@ -61,9 +61,9 @@ internal sealed class LocalAccounts(Node node, IGrainFactory grains)
                 if (!owner.Equals(node.Links.Self)) return new Place(null, owner);
                 if (Local(bare) is { } account) return new Place(account, null);
             }
-            catch (Exception error) when (error is OrleansException or TimeoutException && !node.Stopping && node.Time.GetElapsedTime(started) < Patience)
+            catch (Exception error) when (error is OrleansException or TimeoutException or OperationCanceledException && !node.Stopping && node.Time.GetElapsedTime(started) < Patience)
             {
-                // The node that holds it, or knows who does, has just gone.
+                // The node that holds it, or knows who does, has just gone. Orleans cancels its own question to the directory's node then.
             }
             if (node.Time.GetElapsedTime(started) > Patience) throw new InvalidOperationException($"the account {bare} closes whenever it is opened");
             await Task.Delay(pause, node.Time).ConfigureAwait(false);

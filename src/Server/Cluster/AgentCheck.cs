@@ -13,7 +13,12 @@ internal sealed class AgentCheck(Node node, LoadGauge gauge) : ConnectionHandler
     /// <inheritdoc/>
     public override async Task OnConnectedAsync(ConnectionContext connection)
     {
-        await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(Answer() + "\n"), connection.ConnectionClosed).ConfigureAwait(false);
+        try
+        {
+            // A line is less than the socket takes at once: nobody can make this wait by not reading.
+            await connection.Transport.Output.WriteAsync(Encoding.ASCII.GetBytes(Answer() + "\n")).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or ConnectionAbortedException or InvalidOperationException) { /* whoever asked is gone */ }
     }
 
     /// <summary>The line for the present state.</summary>

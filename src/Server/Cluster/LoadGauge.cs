@@ -16,12 +16,20 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
     private readonly int _fitting = (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / BytesPerSession, 1, int.MaxValue);
     private double _cpu;
     private long _silentSince;
+    private volatile bool _othersServe;
+    private Task _asking = Task.CompletedTask;
 
     /// <summary>The load now.</summary>
     public NodeLoad Load => new(node.Sessions.Count, node.Options.Cluster.Sessions is > 0 and var set ? set : _fitting, Volatile.Read(ref _cpu), node.Mailbox.OldestWaiting);
 
-    /// <summary>What has been wrong for longer than the settings are patient with, or null. A database that restarts is back within that time; cutting every session for it would only add a storm.</summary>
-    public string? Fault => Volatile.Read(ref _silentSince) is var since and not 0 && node.Time.GetElapsedTime(since).TotalSeconds >= node.Options.Cluster.DatabaseSeconds ? "database" : null;
+    /// <summary>
+    /// What has been wrong for longer than the settings are patient with, or null. A database that restarts is back within
+    /// that time; and while no other node of the cluster has it either, nobody is better served elsewhere: the sessions
+    /// stay, their acks wait.
+    /// </summary>
+    public string? Fault => SilentFor.TotalSeconds >= node.Options.Cluster.DatabaseSeconds && SilentFor > TimeSpan.Zero && (!node.InCluster || _othersServe) ? "database" : null;
+
+    private TimeSpan SilentFor => Volatile.Read(ref _silentSince) is var since and not 0 ? node.Time.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -34,6 +42,7 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
             {
                 if (health.DatabaseAnswers) Volatile.Write(ref _silentSince, 0);
                 else if (_silentSince == 0) Volatile.Write(ref _silentSince, node.Time.GetTimestamp());
+                if (_silentSince != 0 && _asking.IsCompleted) _asking = AskOthersAsync();
                 var (now, total) = (node.Time.GetTimestamp(), Environment.CpuUsage.TotalTime);
                 var share = (total - used) / (node.Time.GetElapsedTime(at, now) * Environment.ProcessorCount);
                 Volatile.Write(ref _cpu, _cpu + Smoothing * (Math.Clamp(share, 0, 1) - _cpu));
@@ -42,4 +51,16 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
         }
         catch (OperationCanceledException) { /* stopping */ }
     }
+
+    private async Task AskOthersAsync()
+    {
+        var answers = await node.Links.AskAllAsync(Question, [], TimeSpan.FromSeconds(1)).ConfigureAwait(false);
+        _othersServe = answers.Any(a => a.Span is [1]);
+    }
+
+    /// <summary>What nodes ask each other when they have lost the database; the answer is 1 where it still serves.</summary>
+    private const string Question = "database";
+
+    /// <summary>Lets other nodes ask this one.</summary>
+    public void Answer() => node.Questions[Question] = _ => Task.FromResult<byte[]?>([health.DatabaseAnswers ? (byte)1 : (byte)0]);
 }

@@ -170,6 +170,7 @@ internal sealed class Binding(Node node, ClientStream stream)
             if (place.Account is not { } account || account.Id != stream.Login!.Account.Id || node.Stopping) throw new StreamException(StreamCondition.NotAuthorized);
             foreach (var old in account.Sessions.Where(s => s.Jid == jid || (device.Key.StartsWith("ua:", StringComparison.Ordinal) && s.Device.Key == device.Key)))
                 await old.EndAsync(notifyPeers: true, new StreamClosing(StreamCondition.Conflict)).ConfigureAwait(false);
+            if (account.Introduce(device)) await node.Mailbox.Cursors.FlushAsync().ConfigureAwait(false);
             var session = new Session(node, account, jid, device, stream.Channel);
             if (account.Attach(session, out var tooMany))
             {

@@ -15,6 +15,7 @@ public sealed class NodeRegistryTests
     {
         await using var server = await ServerProcess.StartNew();
         await server.AddAccounts(["alice"]);
+        await using (var before = await WireClient.Login(server, "alice", "phone")) await before.Close(); // a device that is new has to be written down
         await using (var connection = new SqliteConnection($"Data Source={Path.Combine(server.Folder, "indaba.db")};Pooling=False"))
         {
             connection.Open();
