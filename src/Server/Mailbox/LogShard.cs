@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Indaba.Server.Storage;
 
 namespace Indaba.Server.Mailbox;
@@ -44,6 +45,9 @@ internal sealed partial class LogShard
     }
 
     public Completions Completions { get; }
+
+    /// <summary>What names this writer in the database, and its lock: random, so that it is another one after every start.</summary>
+    public long Key { get; } = Math.Max(1, BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue);
 
     /// <summary>How long the oldest append has waited for its commit.</summary>
     public TimeSpan OldestWaiting => Volatile.Read(ref _oldestSince) is var since and not 0 ? _database.Time.GetElapsedTime(since) : TimeSpan.Zero;
@@ -250,11 +254,11 @@ internal sealed partial class LogShard
         {
             if (_formerProcess is { } former)
             {
-                while (!_database.Connector.EndFormer(connection, former, ConnectionKind.Log)) { }
+                if (!_database.Connector.EndFormer(connection, former, ConnectionKind.Log)) throw new TimeoutException("The former connection is still at work");
                 _formerProcess = null;
                 _database.Metrics.Reconnected();
             }
-            return _statements = new LogStatements(connection, _database.Connector.NodeKey);
+            return _statements = new LogStatements(connection, Key);
         }
         catch
         {

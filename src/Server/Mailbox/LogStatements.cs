@@ -9,12 +9,12 @@ internal readonly record struct Tick(long Account, string Peer, Conversations.Ti
 
 /// <summary>
 /// The statements of a writer of the log, prepared on its connection. A batch is one round trip and one transaction: first
-/// the lock that says that this node is writing, as a statement of its own so that the next one sees what was committed before it was
-/// granted; then the entries of those accounts that are still this node's; then the ticks.
+/// the lock that says that this writer is at work, as a statement of its own so that the next one sees what was committed before it was
+/// granted; then the entries of those accounts that are still this writer's; then the ticks.
 /// </summary>
 internal sealed class LogStatements : IDisposable
 {
-    private const string Lock = "SELECT pg_advisory_xact_lock_shared($1)";
+    private const string Lock = "SELECT pg_advisory_xact_lock($1)";
 
     private const string Insert = """
         INSERT INTO log (account, seq, epoch, at, direction, flags, peer, target, sender, device, origin_id, message_id, stanza)
@@ -44,13 +44,13 @@ internal sealed class LogStatements : IDisposable
     private readonly TickColumns _ticksBeside, _ticksAlone;
     private readonly KeyColumns _keys;
 
-    public LogStatements(NpgsqlConnection connection, long nodeKey)
+    public LogStatements(NpgsqlConnection connection, long writerKey)
     {
         (_connection, ProcessId) = (connection, connection.ProcessID);
         _appends = new NpgsqlBatch(connection);
-        _alone = Add(_appends, nodeKey);
+        _alone = Add(_appends, writerKey);
         _appendsAndTicks = new NpgsqlBatch(connection);
-        _beside = Add(_appendsAndTicks, nodeKey);
+        _beside = Add(_appendsAndTicks, writerKey);
         _ticksBeside = new TickColumns(_appendsAndTicks, Tick);
         _ticks = new NpgsqlBatch(connection);
         _ticksAlone = new TickColumns(_ticks, Tick);
@@ -112,9 +112,9 @@ internal sealed class LogStatements : IDisposable
         return keys;
     }
 
-    private static EntryColumns Add(NpgsqlBatch batch, long nodeKey)
+    private static EntryColumns Add(NpgsqlBatch batch, long writerKey)
     {
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(Lock) { Parameters = { new NpgsqlParameter<long> { TypedValue = nodeKey } } });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(Lock) { Parameters = { new NpgsqlParameter<long> { TypedValue = writerKey } } });
         return new EntryColumns(batch, Insert);
     }
 

@@ -4,113 +4,43 @@ using Npgsql;
 namespace Indaba.Server.Mailbox;
 
 /// <summary>
-/// The fence. A claim adds 1 to the epoch of an account, and entries go in under that epoch only. What a former owner had
-/// under way when the claim was committed may still be committed afterwards, because its statement saw the old epoch; each writer holds a
-/// shared lock on its node's key while it is at work, so taking that lock for a moment waits for just that.
-/// Former owners that nobody has waited for yet stand in <c>formers</c>: a claimer may have died before it came to that.
+/// The fence. A claim adds 1 to the epoch of an account and names the writer whose it is now, and entries go in under that epoch only. A
+/// statement of the former owner that began before would still see the old epoch, so each writer holds a lock of its own while it is at
+/// work, and a claim takes that of the former writer, shared with other claims, before it reads the log. What the former
+/// writer had begun is over then, and what it begins waits until the claim is committed, and is refused.
 /// </summary>
 internal sealed partial class PostgresClaim(PostgresDatabase database, ILogger log)
 {
-    /// <summary>How long a former owner may be at work before its connection is ended: a frozen or cut off node would hold its lock for ever.</summary>
-    private const int PatienceMilliseconds = 1000;
-
-    private const string Claim = """
-        INSERT INTO log_head AS h (account, epoch, node, formers) VALUES ($1, 1, $2, '{}')
-        ON CONFLICT (account) DO UPDATE SET epoch = h.epoch + 1, node = excluded.node,
-            formers = CASE WHEN h.node = excluded.node OR h.node = ANY (h.formers) THEN h.formers ELSE h.formers || h.node END
-        RETURNING epoch, formers, trimmed
-        """;
-    private const string Settle = "UPDATE log_head SET formers = '{}' WHERE account = $1 AND epoch = $2 RETURNING epoch, formers, trimmed";
-    private const string Head = "SELECT epoch, formers, trimmed FROM log_head WHERE account = $1";
-    private const string Last = "SELECT max(seq) FROM log WHERE account = $1";
-    private const string CursorsOf = "SELECT device, resource, acked_seq, at FROM cursor WHERE account = $1";
-    private const string Tail = "SELECT seq, direction, peer, device, origin_id, message_id FROM log WHERE account = $1 ORDER BY seq DESC LIMIT $2";
-
     private readonly ILogger _log = log;
 
-    /// <summary>What a claim found.</summary>
-    internal sealed record Found(long Epoch, IReadOnlyList<long> Formers, long LastSeq, List<Cursor> Cursors, List<TailKey> Tail);
-
-    /// <summary>Claims, in one round trip. What it found is final when no former owner is named.</summary>
-    public Task<Found> ClaimAsync(long account, int tail, CancellationToken cancel) => database.RunAsync(connection =>
+    /// <summary>Claims an account for a writer of this process. A former one that does not come to an end (its node is frozen or cut off) is ended.</summary>
+    /// <param name="ownToo">Wait also for what this very writer has under way.</param>
+    public Task<LogHead> ClaimAsync(long account, long writer, bool ownToo, int tail, CancellationToken cancel) => database.RunAsync(connection =>
     {
-        using var batch = new NpgsqlBatch(connection.Npgsql);
-        batch.BatchCommands.Add(Command(Claim, account, database.Connector.NodeKey));
-        return Read(batch, account, tail)!;
-    }, cancel);
-
-    /// <summary>Waits for what former owners have under way, then reads again.</summary>
-    public Task<Found> SettleAsync(long account, Found claimed, int tail, CancellationToken cancel) => database.RunAsync(connection =>
-    {
-        foreach (var former in claimed.Formers)
-            if (former != database.Connector.NodeKey) WaitFor(connection.Npgsql, former, account);
-        using var batch = new NpgsqlBatch(connection.Npgsql);
-        batch.BatchCommands.Add(Command(Settle, account, claimed.Epoch));
-        if (Read(batch, account, tail) is { } settled) return settled with { Epoch = claimed.Epoch };
-        // Somebody has claimed it since: what this one appends is refused, so it hardly matters what it knows.
-        using var again = new NpgsqlBatch(connection.Npgsql);
-        again.BatchCommands.Add(Command(Head, account));
-        return (Read(again, account, tail) ?? claimed) with { Epoch = claimed.Epoch };
-    }, cancel);
-
-    private static Found? Read(NpgsqlBatch batch, long account, int tail)
-    {
-        batch.BatchCommands.Add(Command(Last, account));
-        batch.BatchCommands.Add(Command(CursorsOf, account));
-        batch.BatchCommands.Add(Command(Tail, account, tail));
-        using var reader = batch.ExecuteReader();
-        if (!reader.Read()) return null;
-        var (epoch, formers, last) = (reader.GetInt64(0), reader.GetFieldValue<long[]>(1), reader.GetInt64(2));
-        reader.NextResult();
-        reader.Read();
-        if (!reader.IsDBNull(0)) last = Math.Max(last, reader.GetInt64(0)); // never below what was trimmed away: old cursors would swallow new entries
-        reader.NextResult();
-        var cursors = new List<Cursor>();
-        while (reader.Read()) cursors.Add(Cursors.Read(reader));
-        reader.NextResult();
-        var keys = new List<TailKey>();
-        while (reader.Read()) keys.Add(PostgresReader.Key(reader));
-        keys.Reverse();
-        return new Found(epoch, formers, last, cursors, keys);
-    }
-
-    private void WaitFor(NpgsqlConnection connection, long node, long account)
-    {
+        var statements = connection.Kept(static npgsql => new ClaimStatements(npgsql));
         while (true)
         {
-            using var transaction = connection.BeginTransaction();
             try
             {
-                using (var limit = new NpgsqlCommand($"SET LOCAL lock_timeout = {PatienceMilliseconds}", connection)) limit.ExecuteNonQuery();
-                using (var wait = new NpgsqlCommand("SELECT pg_advisory_xact_lock($1)", connection) { Parameters = { new NpgsqlParameter<long> { TypedValue = node } } }) wait.ExecuteNonQuery();
-                transaction.Commit();
-                return;
+                return statements.Run(account, writer, ownToo, tail);
             }
             catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.LockNotAvailable)
             {
-                transaction.Rollback();
+                if (End(connection.Npgsql, account) is > 0 and var ended) FormerEnded(account, ended);
             }
-            FormerEnded(account, End(connection, node));
         }
-    }
+    }, cancel);
 
-    /// <summary>Ends the server's processes that hold a node's lock: a batch of theirs is then undone, or was committed.</summary>
-    private static long End(NpgsqlConnection connection, long node)
+    /// <summary>Ends the server's process that is at work for the writer of an account: its batch is then undone, or was committed.</summary>
+    private static long End(NpgsqlConnection connection, long account)
     {
-        // A key of 64 bits stands in this view as two of 32.
+        // A key of 64 bits stands in this view as two of 32. Exclusive is the writer's own lock; those of claims are shared.
         using var command = new NpgsqlCommand("""
             SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 1000)) FROM pg_locks
-            WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND (classid::bigint << 32 | objid::bigint) = $1
-            """, connection) { Parameters = { new NpgsqlParameter<long> { TypedValue = node } } };
+            WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND mode = 'ExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND (classid::bigint << 32 | objid::bigint) = (SELECT writer FROM log_head WHERE account = $1)
+            """, connection) { Parameters = { new NpgsqlParameter<long> { TypedValue = account } } };
         return (long)command.ExecuteScalar()!;
-    }
-
-    private static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<long> arguments)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (var argument in arguments) command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = argument });
-        return command;
     }
 
     [LoggerMessage(770, LogLevel.Warning, "The former owner of account {Account} does not finish what it was writing: {Connections} of its connections were ended")]

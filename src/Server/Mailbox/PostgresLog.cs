@@ -61,23 +61,18 @@ internal sealed class PostgresLog : MailboxLog
     /// <summary>None: what is committed is indexed.</summary>
     public override int Unindexed => 0;
 
-    /// <summary>
-    /// One round trip, unless another node had the account (then what that one has under way is waited for), or a former state of it
-    /// in this process has something under way.
-    /// </summary>
+    /// <summary>One round trip. Only when this process has something of the account under way does it wait for its own writer.</summary>
     public override async Task<LogHead> OpenAsync(long account, int tail, CancellationToken cancel = default)
     {
         var shard = ShardOf(account);
-        var quiet = shard.IsQuiet(account);
-        var unwritten = Cursors.Unwritten(account);
-        var found = await _claim.ClaimAsync(account, tail, cancel);
-        if (!quiet || !shard.IsQuiet(account) || found.Formers.Count > 0)
+        while (true)
         {
-            await shard.FlushAsync().WaitAsync(cancel); // what this process has under way for it
-            unwritten = Cursors.Unwritten(account);
-            found = await _claim.SettleAsync(account, found, tail, cancel);
+            var quiet = shard.IsQuiet(account);
+            var unwritten = Cursors.Unwritten(account);
+            var head = await _claim.ClaimAsync(account, shard.Key, ownToo: !quiet, tail, cancel);
+            if (quiet && !shard.IsQuiet(account)) continue; // a former state has begun something in between: claim from that, too
+            return head with { Cursors = Cursors.Merge([.. head.Cursors], unwritten) };
         }
-        return new LogHead(found.Epoch, found.LastSeq, Cursors.Merge(found.Cursors, unwritten), found.Tail);
     }
 
     public override void Enqueue(Append append) => ShardOf(append.Entry.Account).Enqueue(append);

@@ -93,12 +93,11 @@ internal static class Migrations
             displayed_seq {d.Long} NOT NULL, displayed_at {d.Long} NOT NULL, PRIMARY KEY (account, peer)){d.Clustered};
         """;
 
-    // One log for all accounts, found by its key and by peer. The epoch of a row is that of the node that wrote it: it says
-    // after a broken connection whose row it is. log_head is the fence, see PostgresLog.OpenAsync; formers are nodes whose
-    // statements nobody has waited for yet. job has the marks of jobs, see PostgresJob.
+    // One log for all accounts, found by its key and by peer. The epoch of a row is that of the state that wrote it: it says
+    // after a broken connection whose row it is. log_head is the fence, see PostgresClaim. job has the marks of jobs, see PostgresJob.
     private static string PostgresMailboxes(Dialect d) => $"""
         CREATE TABLE log_head (
-            account {d.Long} PRIMARY KEY, epoch {d.Long} NOT NULL, node {d.Long} NOT NULL, formers {d.Long}[] NOT NULL, trimmed {d.Long} NOT NULL DEFAULT 0);
+            account {d.Long} PRIMARY KEY, epoch {d.Long} NOT NULL, writer {d.Long} NOT NULL, former {d.Long} NOT NULL, trimmed {d.Long} NOT NULL DEFAULT 0);
         CREATE TABLE log (
             account {d.Long} NOT NULL, seq {d.Long} NOT NULL, epoch {d.Long} NOT NULL, at {d.Long} NOT NULL, direction SMALLINT NOT NULL, flags SMALLINT NOT NULL,
             peer {d.Text} NOT NULL, target {d.Text}, sender {d.Text} NOT NULL, device {d.Text} NOT NULL, origin_id {d.Text}, message_id {d.Text},

@@ -9,19 +9,18 @@ internal enum ConnectionKind { Reads, Jobs, Log, Side }
 /// <summary>Opens connections to PostgreSQL, set up for what they are for.</summary>
 internal sealed class PostgresConnector : IDisposable
 {
-    /// <summary>A statement that takes longer than this is taken for lost, and its connection with it. (A frozen database never answers.)</summary>
-    private const int CommandSeconds = 30, ConnectSeconds = 5;
+    private const int ConnectSeconds = 5;
 
     private readonly NpgsqlDataSource[] _sources;
 
     /// <exception cref="StorageException">The text is no connection string.</exception>
-    public PostgresConnector(string connectionString)
+    public PostgresConnector(PostgresSettings settings)
     {
         NodeKey = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue;
         NpgsqlConnectionStringBuilder text;
         try
         {
-            text = new NpgsqlConnectionStringBuilder(connectionString);
+            text = new NpgsqlConnectionStringBuilder(settings.ConnectionString);
         }
         catch (Exception error) when (error is ArgumentException or FormatException or KeyNotFoundException or InvalidCastException or OverflowException)
         {
@@ -29,7 +28,7 @@ internal sealed class PostgresConnector : IDisposable
         }
         if (string.IsNullOrEmpty(text.Host)) throw new StorageException("The setting database.postgreSql names no server: it needs Host=...");
         Place = $"{text.Database ?? text.Username} at {text.Host}:{text.Port}";
-        _sources = [.. Enum.GetValues<ConnectionKind>().Select(kind => Source(text, kind))];
+        _sources = [.. Enum.GetValues<ConnectionKind>().Select(kind => Source(text, kind, settings.CommandTimeout))];
     }
 
     /// <summary>What names this process in the database: random, so that it is another one after every start.</summary>
@@ -63,14 +62,17 @@ internal sealed class PostgresConnector : IDisposable
         foreach (var source in _sources) source.Dispose();
     }
 
-    private NpgsqlDataSource Source(NpgsqlConnectionStringBuilder given, ConnectionKind kind)
+    private NpgsqlDataSource Source(NpgsqlConnectionStringBuilder given, ConnectionKind kind, TimeSpan commandTimeout)
     {
-        // Whatever the server's defaults are, a commit waits for the disk: an ack hangs on it.
-        var options = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed" + kind switch
+        // Whatever the server's defaults are, a commit waits for the disk: an ack hangs on it. And the server must notice within a
+        // minute when this node is cut off, or what it keeps for lost connections adds up to its limit.
+        var options = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
+            + " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c tcp_user_timeout=45000" + kind switch
         {
             ConnectionKind.Reads => " -c default_transaction_read_only=on",
-            // A serializable transaction that has read a small table from end to end is in the way of every other one.
-            ConnectionKind.Jobs => " -c enable_seqscan=off",
+            // A serializable transaction that has read a small table from end to end is in the way of every other one. Who waits a second
+            // for a lock waits for somebody frozen or cut off: a job tries again, a claim ends the other's connection.
+            ConnectionKind.Jobs => " -c enable_seqscan=off -c lock_timeout=1000",
             _ => "",
         };
         var text = new NpgsqlConnectionStringBuilder(given.ConnectionString)
@@ -80,10 +82,12 @@ internal sealed class PostgresConnector : IDisposable
             ApplicationName = ApplicationName(kind),
             Options = given.Options is { Length: > 0 } own ? own + " " + options : options,
             Timeout = ConnectSeconds,
-            CommandTimeout = CommandSeconds,
+            CommandTimeout = (int)commandTimeout.TotalSeconds,
             MaxAutoPrepare = kind is ConnectionKind.Reads or ConnectionKind.Jobs ? 256 : 0, // the others prepare by themselves
             AutoPrepareMinUsages = 2,
             TcpKeepAlive = true,
+            TcpKeepAliveTime = 20,
+            TcpKeepAliveInterval = 10,
         };
         if (text.Host!.Contains(',', StringComparison.Ordinal) && string.IsNullOrEmpty(given.TargetSessionAttributes)) text.TargetSessionAttributes = "read-write";
         return new NpgsqlDataSourceBuilder(text.ConnectionString).Build();

@@ -69,7 +69,7 @@ internal sealed partial class PostgresDatabase : Database
 
     private static PostgresDatabase Open(PostgresSettings settings, TimeProvider time, ILoggerFactory logs, IMeterFactory? meters, CancellationToken cancel)
     {
-        var connector = new PostgresConnector(settings.ConnectionString);
+        var connector = new PostgresConnector(settings);
         var log = logs.CreateLogger<PostgresDatabase>();
         var started = time.GetTimestamp();
         for (var attempt = 0; ; attempt++)

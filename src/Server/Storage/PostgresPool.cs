@@ -49,7 +49,7 @@ internal sealed partial class PostgresPool(string name, int size, Func<NpgsqlCon
             else
             {
                 _waiting.Enqueue(work);
-                if (_idle > 0) Monitor.Pulse(_gate);
+                if (_idle >= _waiting.Count) Monitor.Pulse(_gate); // those woken before may not have taken theirs yet
                 else if (_threads < size) new Thread(Work) { Name = $"indaba-{name}-{_threads++}", IsBackground = true }.Start();
             }
         }
@@ -153,7 +153,8 @@ internal sealed class PoolWorker(PostgresPool pool) : IDisposable
     /// <summary>The connection; opened when there is none.</summary>
     public PostgresStoreConnection Connection()
     {
-        if (_connection is not null) return _connection;
+        if (_connection is { Npgsql.State: ConnectionState.Open }) return _connection;
+        Drop();
         _connection = new PostgresStoreConnection(pool.Open());
         if (_hadOne) pool.Metrics.Reconnected();
         _hadOne = true;

@@ -181,7 +181,7 @@ internal sealed class PostgresJob<T>(PostgresPool pool, PostgresConnector connec
     private bool IsDecided(PoolWorker worker)
     {
         var connection = worker.Connection();
-        while (!connector.EndFormer(connection.Npgsql, _unsure!.Value.ProcessId, ConnectionKind.Jobs)) { }
+        if (!connector.EndFormer(connection.Npgsql, _unsure!.Value.ProcessId, ConnectionKind.Jobs)) throw new TimeoutException("The former connection is still at work");
         var result = _unsure.Value.Result;
         var found = connection.Number("SELECT 1 FROM job WHERE id = @id", ("id", _mark)) is not null;
         _unsure = null;

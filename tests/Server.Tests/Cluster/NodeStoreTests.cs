@@ -4,8 +4,12 @@ using Xunit;
 
 namespace Indaba.Server.Tests.Cluster;
 
+public sealed class SqliteNodeStoreTests() : NodeStoreTests(Store.Sqlite);
+
+public sealed class PostgresNodeStoreTests() : NodeStoreTests(Store.Postgres);
+
 /// <summary>The table of nodes: one row each, aged by the database's clock, forgotten when it is old.</summary>
-public sealed class NodeStoreTests
+public abstract class NodeStoreTests(Store store) : StoreTests(store)
 {
     private static NodeRow Row(string name, int sessions = 0) => new(name, "10.0.0.1", "c2s:5222", "0.1.0", "gateway,core", "serving",
         DateTimeOffset.FromUnixTimeMilliseconds(1_000), default, sessions, 2, 12.5, 100_000_000, 1.25, 3.5, 4);
@@ -13,7 +17,7 @@ public sealed class NodeStoreTests
     [Fact]
     public async Task A_node_has_one_row_that_says_how_it_is_by_the_databases_clock()
     {
-        await using var data = await TestData.NewAsync(Store.Sqlite);
+        await using var data = await NewAsync();
         var store = new NodeStore(data.Database);
         await store.BeatAsync(Row("n-a"));
         await store.BeatAsync(Row("n-b"));
@@ -27,7 +31,7 @@ public sealed class NodeStoreTests
     [Fact]
     public async Task A_node_that_leaves_is_gone_and_one_that_died_is_forgotten_later()
     {
-        await using var data = await TestData.NewAsync(Store.Sqlite);
+        await using var data = await NewAsync();
         var store = new NodeStore(data.Database);
         foreach (var name in new[] { "n-left", "n-dead", "n-here" }) await store.BeatAsync(Row(name));
         await store.RemoveAsync("n-left");

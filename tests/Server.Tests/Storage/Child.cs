@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 using Indaba.Server.Mailbox;
 using Indaba.Server.Storage;
@@ -12,7 +13,7 @@ namespace Indaba.Server.Tests.Storage;
 /// Another process that works on the data: an explicit test of this very assembly, which does nothing unless a parent has named
 /// the data to it.
 /// </summary>
-public sealed class Child
+public sealed partial class Child
 {
     private const string DataVariable = "INDABA_CHILD_DATA", Mark = "child:";
 
@@ -67,8 +68,13 @@ public sealed class Child
             var id = $"{account}-{seq}";
             log.Cursors.Move(account, "device", "", seq);
             var left = 2;
-            log.Enqueue(new TestAppend(Entries.New(account, seq, id: id)) { Epoch = epochs[account], OnCommitted = End });
-            log.Enqueue(new TestAppend(Entries.New(other, otherSeq, Direction.Out, id: id)) { Epoch = epochs[other], OnCommitted = End });
+            log.Enqueue(new TestAppend(Entries.New(account, seq, id: id)) { Epoch = epochs[account], OnCommitted = End, OnFailed = Refused });
+            log.Enqueue(new TestAppend(Entries.New(other, otherSeq, Direction.Out, id: id)) { Epoch = epochs[other], OnCommitted = End, OnFailed = Refused });
+
+            void Refused()
+            {
+                lock (output) output.Line($"refused {account}");
+            }
 
             void End()
             {
@@ -92,7 +98,7 @@ public sealed class Child
         return new Running(Process.Start(start)!);
     }
 
-    internal sealed class Running(Process process) : IAsyncDisposable
+    internal sealed partial class Running(Process process) : IAsyncDisposable
     {
         private readonly Task<string> _errors = process.StandardError.ReadToEndAsync();
 
@@ -102,6 +108,23 @@ public sealed class Child
             while (await process.StandardOutput.ReadLineAsync(TestData.Cancel).AsTask().WaitAsync(TestData.Limit, TestData.Cancel) is { } line)
                 if (line.StartsWith(Mark, StringComparison.Ordinal)) return line[Mark.Length..].EndsWith('.') ? line[Mark.Length..^1] : null;
             return null;
+        }
+
+        /// <summary>SIGSTOP.</summary>
+        public void Freeze() => _ = Signal(process.Id, 19);
+
+        /// <summary>SIGCONT.</summary>
+        public void Thaw() => _ = Signal(process.Id, 18);
+
+        /// <summary>Reads until so many of its chains have met a refusal, which ends them.</summary>
+        public async Task UntilRefusedAsync(List<string> lines, int chains)
+        {
+            var refused = new HashSet<string>();
+            while (refused.Count < chains)
+            {
+                lines.Add(await ReadAsync() ?? throw new InvalidOperationException("the child ended by itself"));
+                if (lines[^1].StartsWith("refused", StringComparison.Ordinal)) refused.Add(lines[^1]);
+            }
         }
 
         /// <summary>SIGKILL: no handler, no finally, nothing is flushed.</summary>
@@ -135,4 +158,7 @@ public sealed class Child
 
         public ValueTask DisposeAsync() => _stream.DisposeAsync();
     }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Signal(int pid, int signal);
 }

@@ -33,13 +33,13 @@ internal sealed class TestData : IMeterFactory, IAsyncDisposable
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Data that is open.</summary>
-    public static async Task<TestData> NewAsync(Store store)
+    public static async Task<TestData> NewAsync(Store store = Store.Sqlite)
     {
         var data = new TestData(store);
         if (store == Store.Postgres) data._connectionString = await PostgresFixture.NewDatabaseAsync();
         await data.OpenAsync();
         // So that tests can append to any account; claiming has tests of its own.
-        if (store == Store.Postgres) await PostgresFixture.ExecuteAsync(data.Place, "INSERT INTO log_head SELECT g, 0, 0, '{}', 0 FROM generate_series(1, 5000) AS g");
+        if (store == Store.Postgres) await PostgresFixture.ExecuteAsync(data.Place, "INSERT INTO log_head SELECT g, 0, 0, 0, 0 FROM generate_series(1, 5000) AS g");
         return data;
     }
 
