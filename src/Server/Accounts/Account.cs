@@ -41,6 +41,8 @@ internal sealed class Account
     public long Epoch { get; }
     /// <summary>What other nodes ask of it, one after another.</summary>
     public Turns Turns { get; } = new();
+    /// <summary>How far other nodes are with what they send.</summary>
+    public Feeds Feeds { get; } = new();
     /// <summary>The account as stored.</summary>
     public AccountRow Row { get; }
     /// <summary>The immutable id that everything is keyed by.</summary>

@@ -45,20 +45,20 @@ internal sealed class Inbound
                 return;
             default:
                 var to = Jid.Parse(batch.Text());
-                TakeFor(kind, to, batch.Bytes(), new LinkReply(_links, from, id));
+                var (way, place) = ((long)batch.Number(), (long)batch.Number());
+                var reply = new LinkReply(_links, from, id);
+                if (_node.Accounts.Local(to) is { } account && account.Feeds.Take(from, way, place)) TakeFor(kind, account, batch.Bytes(), reply);
+                else
+                {
+                    batch.Bytes();
+                    reply.End(LinkStatus.NotHere);
+                }
                 return;
         }
     }
 
-    private void TakeFor(LinkKind kind, Jid to, ReadOnlyMemory<byte> payload, LinkReply reply)
-    {
-        if (_node.Accounts.Local(to) is not { } account)
-        {
-            reply.End(LinkStatus.NotHere);
-            return;
-        }
+    private void TakeFor(LinkKind kind, Account account, ReadOnlyMemory<byte> payload, LinkReply reply) =>
         account.Turns.Take(() => RunAsync(kind, account, payload, reply));
-    }
 
     private async ValueTask RunAsync(LinkKind kind, Account account, ReadOnlyMemory<byte> payload, ICallReply reply)
     {

@@ -19,6 +19,10 @@ internal abstract class RoutedItem : LinkItem
     public virtual bool MayRepeat => true;
     /// <summary>Its place among the items for this account.</summary>
     internal long Order { get; set; }
+    /// <summary>The way that it goes: another one each time that the owner was looked for (see <see cref="Feeds"/>).</summary>
+    internal long Way { get; set; }
+    /// <summary>Its place on that way, from 0.</summary>
+    internal long Place { get; set; }
     internal Route? Route { get; set; }
 
     /// <summary>Writes what the handler at the owner reads.</summary>
@@ -31,6 +35,8 @@ internal abstract class RoutedItem : LinkItem
     public sealed override void Write(LinkWriter to)
     {
         to.Text(To.ToString());
+        to.Number((ulong)Way);
+        to.Number((ulong)Place);
         var payload = new LinkWriter();
         WritePayload(payload);
         to.Bytes(payload.Take());
@@ -59,6 +65,7 @@ internal sealed class Routes(Node node, NodeLinks links)
 {
     private const int Remembered = 100_000;
     private readonly ConcurrentDictionary<Jid, Route> _routes = new();
+    private long _ways;
 
     /// <summary>Ways known now.</summary>
     public int Count => _routes.Count;
@@ -88,6 +95,9 @@ internal sealed class Routes(Node node, NodeLinks links)
     /// <summary>Completes when there is room for more to this account.</summary>
     public Task RoomAsync(Jid bare) => Known(bare) is { } owner ? links.To(owner).RoomAsync() : Task.CompletedTask;
 
+    /// <summary>A number for a way that nothing has gone yet.</summary>
+    internal long NextWay() => Interlocked.Increment(ref _ways);
+
     internal void Remove(Route route) => _routes.TryRemove(new KeyValuePair<Jid, Route>(route.Account, route));
 
     private void Shrink()
@@ -104,7 +114,7 @@ internal sealed class Route(Jid account, Node node, NodeLinks links, Routes rout
     private readonly Queue<RoutedItem> _held = new();
     private readonly SortedList<long, RoutedItem> _returned = [];
     private SiloAddress? _owner;
-    private long _order;
+    private long _order, _way, _places;
     private int _underWay;
     private bool _resolving, _closed;
     private TaskCompletionSource? _empty;
@@ -134,8 +144,7 @@ internal sealed class Route(Jid account, Node node, NodeLinks links, Routes rout
                 return true;
             }
             owner = _owner;
-            _underWay++;
-            links.To(owner).Post(item); // under the lock, so that order here is order there; never blocks
+            Send(links.To(owner), item); // under the lock, so that order here is order there; never blocks
         }
         return true;
     }
@@ -247,12 +256,17 @@ internal sealed class Route(Jid account, Node node, NodeLinks links, Routes rout
             _owner = owner;
             _resolving = false;
             var link = links.To(owner);
-            foreach (var item in Gathered())
-            {
-                _underWay++;
-                link.Post(item);
-            }
+            (_way, _places) = (routes.NextWay(), 0);
+            foreach (var item in Gathered()) Send(link, item);
         }
+    }
+
+    /// <summary>Under the lock.</summary>
+    private void Send(NodeLink link, RoutedItem item)
+    {
+        _underWay++;
+        (item.Way, item.Place) = (_way, _places++);
+        link.Post(item);
     }
 
     /// <summary>Under the lock.</summary>
