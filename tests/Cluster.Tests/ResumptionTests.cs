@@ -64,7 +64,7 @@ public sealed class ResumptionTests(RunningCluster cluster)
     }
 
     [Fact]
-    public async Task After_SIGKILL_the_refusal_carries_h_and_the_login_goes_on_in_the_same_round_trip()
+    public async Task After_SIGKILL_the_refusal_takes_back_no_ack_and_the_login_goes_on_in_the_same_round_trip()
     {
         var names = await cluster.Accounts("alice", "bob");
         var installation = Guid.NewGuid();
