@@ -8,6 +8,7 @@ namespace Indaba.Faults;
 internal sealed class Crew(Target target, FaultOptions options) : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(2);
+    private const int Attempts = 10;
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Sender> _senders = [];
     private readonly List<Receiver> _receivers = [];
@@ -71,16 +72,34 @@ internal sealed class Crew(Target target, FaultOptions options) : IAsyncDisposab
     /// <summary>Reads what the archives have, and looks whether anything comes that a device has already.</summary>
     public async Task Examine()
     {
+        await target.AwaitWhole();
         await target.AwaitGreeting();
         foreach (var receiver in _receivers)
         {
-            if (!target.SendsWhatWasMissed) await receiver.CatchUp();
-            await receiver.CountRepeated();
+            if (!target.SendsWhatWasMissed) await Again(receiver.CatchUp);
+            await Again(receiver.CountRepeated);
         }
         foreach (var ledger in Ledgers)
         {
-            ledger.ReceiverArchive = await ReadArchive(ledger, ledger.Receiver);
-            ledger.SenderArchive = await ReadArchive(ledger, ledger.Sender);
+            await Again(async () => ledger.ReceiverArchive = await ReadArchive(ledger, ledger.Receiver));
+            await Again(async () => ledger.SenderArchive = await ReadArchive(ledger, ledger.Sender));
+        }
+    }
+
+    /// <summary>A connection may still break when the last fault's traces go: then it is looked again, as every client would.</summary>
+    private static async Task Again(Func<Task> look)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await look();
+                return;
+            }
+            catch (Exception e) when (attempt < Attempts && (e is WireException or IOException or System.Net.Sockets.SocketException))
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1));
+            }
         }
     }
 

@@ -129,7 +129,7 @@ internal sealed class IndabaTarget : Target
         _run.AnyNode.Run(string.Concat(names.Select(n => $"{n} {TestServer.Password}\n")), "user", "add", "--stdin");
 
     /// <inheritdoc/>
-    public override Task AwaitWhole() => Task.WhenAll(_run.Nodes.Where(n => n.IsWanted).Select(n => n.AwaitReady()));
+    public override Task AwaitWhole() => Task.WhenAll(_run.Nodes.Where(n => n.IsWanted).Select(n => n.AwaitUp()));
 
     /// <inheritdoc/>
     public override ValueTask DisposeAsync() => _run.DisposeAsync();

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 
 namespace Indaba.Cluster;
 
@@ -93,8 +95,33 @@ internal sealed class ServerNode(int number, string folder, NodePlace place, Clu
     public Task<string> Run(string? input, params IReadOnlyList<string> arguments) =>
         ChildProcess.Run([.. Prefix, .. settings.Server, .. arguments, "--data", folder, "--config", settings.File], input);
 
-    /// <summary>Waits until a node that runs says that it is ready.</summary>
-    public Task AwaitReady() => Process?.Ready.WaitAsync(StartLimit) ?? throw new ClusterException($"{Name} does not run");
+    /// <summary>Waits until the node tells the balancer that it takes connections: it runs and has its database.</summary>
+    public async Task AwaitUp()
+    {
+        using var limit = new CancellationTokenSource(StartLimit);
+        while (!(await AskAgent(limit.Token)).Contains("up", StringComparison.Ordinal))
+        {
+            if (!IsWanted) return;
+            await Task.Delay(50, CancellationToken.None);
+            if (limit.IsCancellationRequested) throw new ClusterException($"{Name} did not take connections within {StartLimit.TotalSeconds:0} s:\n{Process?.Output}");
+        }
+    }
+
+    /// <summary>What the balancer would be told now; empty when nobody answers.</summary>
+    private async Task<string> AskAgent(CancellationToken cancel)
+    {
+        using var socket = new Socket(place.Address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(place.Address, place.Agent, cancel);
+            var answer = new byte[200];
+            return Encoding.ASCII.GetString(answer, 0, await socket.ReceiveAsync(answer, cancel));
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            return "";
+        }
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
