@@ -12,7 +12,7 @@ namespace Indaba.Server.Telemetry;
 internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptionsChangeTokenSource<LoggerFilterOptions>
 {
     // They log by request or by call, in words for their own developers.
-    private static readonly string[] Chatty = ["Microsoft", "Orleans", "System", "Polly"];
+    private static readonly string[] Chatty = ["Microsoft", "Orleans", "System", "Polly", "Indaba.Server.Cluster.NodeService"]; // the last logs in Orleans' words
 
     // At every start: advice about the server GC, which would cost memory here, and a watchdog that takes the machine's uptime for a stall.
     private static readonly string[] Mistaken = ["Orleans.Runtime.Silo", "Orleans.Runtime.Watchdog"];
