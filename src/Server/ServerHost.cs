@@ -92,7 +92,7 @@ internal sealed class ServerHost : IAsyncDisposable
         builder.Services.AddSingleton<ProxyProtocol>();
         builder.Services.AddSingleton<LoadGauge>();
         builder.Services.AddSingleton<AgentCheck>();
-        if (options.Cluster.AgentPort.IsOn) builder.Services.AddHostedService(services => services.GetRequiredService<LoadGauge>());
+        if (options.Cluster.AgentPort.IsOn || options.Database.PostgreSql is not null) builder.Services.AddHostedService(services => services.GetRequiredService<LoadGauge>());
         builder.Services.AddSingleton(services => new Node(settings, time, services.GetRequiredService<ILoggerFactory>(), services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<NodeServiceClient>, () => services.GetRequiredService<Orleans.Runtime.ILocalSiloDetails>().SiloAddress, services.GetRequiredService<IMeterFactory>(), database, mailbox)
         {
             LoginSecret = secret,

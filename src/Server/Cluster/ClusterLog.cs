@@ -26,4 +26,7 @@ internal static partial class ClusterLog
 
     [LoggerMessage(207, LogLevel.Error, "telling of the end of node {Node} failed")]
     public static partial void AftermathFailed(this ILogger log, string node, Exception error);
+
+    [LoggerMessage(208, LogLevel.Critical, "without the database for {Seconds} s while other nodes have it: this node ends so that they can take over its accounts; start it again")]
+    public static partial void CutOff(this ILogger log, double seconds);
 }

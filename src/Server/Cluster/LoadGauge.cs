@@ -43,6 +43,7 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
                 if (health.DatabaseAnswers) Volatile.Write(ref _silentSince, 0);
                 else if (_silentSince == 0) Volatile.Write(ref _silentSince, node.Time.GetTimestamp());
                 if (_silentSince != 0 && _asking.IsCompleted) _asking = AskOthersAsync();
+                if (node.InCluster && Fault is not null) End();
                 var (now, total) = (node.Time.GetTimestamp(), Environment.CpuUsage.TotalTime);
                 var share = (total - used) / (node.Time.GetElapsedTime(at, now) * Environment.ProcessorCount);
                 Volatile.Write(ref _cpu, _cpu + Smoothing * (Math.Clamp(share, 0, 1) - _cpu));
@@ -51,6 +52,20 @@ internal sealed class LoadGauge(Node node, Health health) : BackgroundService
         }
         catch (OperationCanceledException) { /* stopping */ }
     }
+
+    /// <summary>
+    /// This node alone is cut off from the database. It can acknowledge nothing, but to the others it is alive, so its accounts
+    /// would wait here for as long as the cut lasts. It ends, at once (nothing that was acknowledged hangs on it), the others
+    /// claim its accounts, and its supervisor starts it again.
+    /// </summary>
+    private void End()
+    {
+        node.Log.CutOff(SilentFor.TotalSeconds);
+        Environment.Exit(CutOffCode);
+    }
+
+    /// <summary>The exit code of a node that was cut off: a supervisor starts it again.</summary>
+    private const int CutOffCode = 4;
 
     private async Task AskOthersAsync()
     {
