@@ -55,13 +55,13 @@ public sealed class OperatorTests(RunningCluster cluster)
     [Fact]
     public async Task A_setting_is_changed_on_all_nodes_at_once()
     {
-        await cluster.Command(1, "settings", "set", "limits.sessionsPerAccount", "1");
+        await cluster.Command(1, "settings", "set", "limits.sessionsPerAccount", "19");
         try
         {
             foreach (var node in cluster.Run.Nodes)
             {
                 using var limit = new CancellationTokenSource(WireClient.Limit);
-                while (!Shows(await cluster.Command(node.Number, "settings"), "limits.sessionsPerAccount", "1")) limit.Token.ThrowIfCancellationRequested();
+                while (!Shows(await cluster.Command(node.Number, "settings"), "limits.sessionsPerAccount", "19")) limit.Token.ThrowIfCancellationRequested();
             }
         }
         finally

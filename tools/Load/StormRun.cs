@@ -26,12 +26,12 @@ internal sealed partial class StormRun(LoadOptions options, LoadTarget target)
         var quiet = await Watch(watchers.Values, Task.Delay(TimeSpan.FromSeconds(options.Seconds), TimeProvider.System));
         var stats = target.Servers;
         var back = new Histogram();
-        var (cpu, watch) = (stats.CpuMicros(), Stopwatch.StartNew());
         var gone = options.Nodes > 1 ? names.Where(n => target.IsAtFirst(n.Split('/')[0])).ToArray() : names;
         if (!await target.KillFirst())
         {
             foreach (var device in devices.Values) device.Cut();
         }
+        var (cpu, watch) = (stats.CpuMicros(), Stopwatch.StartNew()); // of the nodes that are left
         var start = Stopwatch.GetTimestamp();
         var storm = Task.WhenAll(gone.Select(name => Task.Run(async () =>
         {
