@@ -47,8 +47,15 @@ internal sealed class AccountGrain(Node node) : Grain, IAccountGrain
         if (_account is null) return;
         // Held grains are not collected; should one go all the same, its devices log in again rather than sit with an account that nobody finds.
         foreach (var session in _account.Sessions) await session.EndAsync(notifyPeers: false, new StreamClosing(StreamCondition.Reset));
-        await _account.CloseAsync(); // what was begun is committed before anybody else may give positions
-        node.Accounts.Leave(_account);
+        await LetGoAsync(_account);
+    }
+
+    /// <summary>What was begun is committed, and what the devices have acked is on disk, before another node reads it.</summary>
+    private async Task LetGoAsync(Account account)
+    {
+        await account.CloseAsync();
+        if (node.InCluster) await node.Mailbox.Cursors.FlushAsync();
+        node.Accounts.Leave(account);
     }
 
     /// <inheritdoc/>
@@ -74,8 +81,7 @@ internal sealed class AccountGrain(Node node) : Grain, IAccountGrain
 
     private async ValueTask<SiloAddress?> LeaveForAsync(SiloAddress other)
     {
-        await _account!.CloseAsync();
-        node.Accounts.Leave(_account);
+        await LetGoAsync(_account!);
         return other;
     }
 
